@@ -1,0 +1,1 @@
+"""Audio units, files, features and augmentation."""

@@ -1,0 +1,100 @@
+"""Arguments that several commands share: Hydra overrides, the build, sound files."""
+
+import argparse
+from pathlib import Path
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps our line breaks and gives option columns room."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=110)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Adds the positional Hydra overrides and --config-dir."""
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="config overrides in Hydra's grammar: group=option, path.to.key=value, +ablation/factor=option",
+    )
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with your own experiment/*.yaml and other groups; may be given more than once",
+    )
+
+
+def describe_groups(names: tuple[str, ...]) -> str:
+    """Returns the options of config groups, a line each, for --help; `ablation` stands for all its factors."""
+    from omni_audio.config.tree import config_groups
+
+    groups = {
+        group: options for group, options in config_groups().items() if group.partition("/")[0] in names
+    }
+    shown = {"optim": "optim@{tokenizer,model}_training.optim"}
+    lines = [
+        f"  {'+' if '/' in group else ''}{shown.get(group, group)}={'|'.join(options)}"
+        for group, options in groups.items()
+    ]
+    return "\n".join(["config groups (a + adds a factor of an ablation):", *lines])
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    """Adds --build."""
+    parser.add_argument(
+        "--build",
+        type=Path,
+        metavar="DIR",
+        help="the build to use; default: the newest in runs/*/build or builds/",
+    )
+
+
+def add_nf4(parser: argparse.ArgumentParser) -> None:
+    """Adds --nf4."""
+    parser.add_argument(
+        "--nf4", action="store_true", help="load the model with 4-bit weights (bitsandbytes NF4)"
+    )
+
+
+def check_overrides(overrides: list[str]) -> None:
+    """Raises for a word that is not key=value, with what was probably meant.
+
+    Raises:
+        ValueError: a positional word has no "=" and does not delete a key with "~".
+    """
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise ValueError(f"{word!r} is not key=value: write for example experiment={word}")
+
+
+def input_file(path: Path) -> Path:
+    """Returns `path` if it is a file with something in it.
+
+    Raises:
+        ValueError: it does not exist, is a folder, or is empty.
+    """
+    if not path.exists():
+        raise ValueError(f"no such file: {path}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not a file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty")
+    return path
+
+
+def output_file(path: Path) -> Path:
+    """Returns `path` after making sure, before any long work, that it can be written.
+
+    Raises:
+        ValueError: it is a folder, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file to write")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"the folder {path.parent} does not exist: make it first")
+    return path

@@ -1,0 +1,53 @@
+"""Says what a build is: name, date, size, bit rate, how it was made and what it was measured to do."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from omni_audio.cli.builds import CARD_NAME, require_build
+
+EXAMPLES = """\
+examples:
+  omni-audio build-info
+  omni-audio build-info builds/omni-audio-nano-2026-01-31 --json      with the configuration it was trained with
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the build."""
+    parser.add_argument(
+        "build", nargs="?", type=Path, metavar="BUILD", help="default: the newest in runs/*/build or builds/"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the whole card as JSON, its configuration too"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the card of one build and the sizes of its files."""
+    build = require_build(args.build)
+    try:
+        card = json.loads((build / CARD_NAME).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{build / CARD_NAME} cannot be read: {error}. Make the build again") from error
+    files = {file.name: file.stat().st_size for file in sorted(build.iterdir()) if file.is_file()}
+    if args.json:
+        print(json.dumps({"build": str(build), "files": files, **card}, indent=2, ensure_ascii=False))
+        return 0
+    rows = [("build", str(build)), *_rows({key: value for key, value in card.items() if key != "config"})]
+    rows += [(f"file {name}", f"{size / 1e6:.2f} MB") for name, size in files.items()]
+    width = max(len(name) for name, _ in rows) + 2
+    for name, value in rows:
+        print(f"{name:<{width}}{value}")
+    return 0
+
+
+def _rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in card.items():
+        if isinstance(value, dict):
+            rows += _rows(value, f"{prefix}{key}.")
+        else:
+            rows.append((prefix + key, f"{value:g}" if isinstance(value, float) else str(value)))
+    return rows

@@ -1,0 +1,75 @@
+"""Finding a build: the folder that training writes and every other command reads."""
+
+from pathlib import Path
+
+CONFIG_NAME = "config.json"
+"""Written last, so that a folder with it is a complete build."""
+
+CARD_NAME = "card.json"
+SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
+
+
+def newest_build(root: Path | None = None, patterns: tuple[str, ...] = SEARCHED) -> Path | None:
+    """Returns the build that was completed last, or None.
+
+    Args:
+        root: Where the patterns start; None is the current folder.
+        patterns: Globs of build folders.
+    """
+    start = Path() if root is None else root
+    found = [
+        folder for pattern in patterns for folder in start.glob(pattern) if (folder / CONFIG_NAME).is_file()
+    ]
+    return max(
+        found, key=lambda folder: ((folder / CONFIG_NAME).stat().st_mtime_ns, str(folder)), default=None
+    )
+
+
+def require_build(build: Path | None) -> Path:
+    """Returns the named build, or the newest one.
+
+    Raises:
+        ValueError: the named folder is no build, or there is none to be found.
+    """
+    if build is None:
+        build = newest_build()
+        if build is None:
+            raise ValueError(
+                "no build in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
+                "or name one with --build DIR"
+            )
+        return build
+    if not build.is_dir():
+        raise ValueError(f"build = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
+    if not (build / CONFIG_NAME).is_file():
+        inner = newest_build(build, ("*", "build/*"))
+        if inner is None:
+            raise ValueError(f"build = {str(build)!r} is not a build: it holds no {CONFIG_NAME}")
+        return inner
+    return build
+
+
+def build_of_run(build: str | None, run_dir: str, is_run_named: bool) -> Path:
+    """Returns the build that eval and serve use: the one named, else the run's newest, else the newest of all.
+
+    Args:
+        build: The config's `build`, or None.
+        run_dir: The config's run folder.
+        is_run_named: Whether the user named an experiment or run; then builds of other runs are not taken.
+
+    Raises:
+        ValueError: there is no such build.
+    """
+    if build is not None:
+        return require_build(Path(build))
+    own = newest_build(Path(run_dir), ("build/*",))
+    if own is not None:
+        return own
+    if is_run_named:
+        raise ValueError(f"no build in {run_dir}/build: run `omni-audio train` with the same overrides first")
+    return require_build(None)
+
+
+def names_a_run(overrides: list[str]) -> bool:
+    """Says whether the overrides name an experiment or a run."""
+    return any(word.partition("=")[0].lstrip("+") in ("experiment", "name", "run_dir") for word in overrides)

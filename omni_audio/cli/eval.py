@@ -1,0 +1,37 @@
+"""Measures a build on held-out voices and templates; the last line printed is JSON with the figures.
+
+Writes results.json and a self-contained report.html with loss curves, spectrograms and sound.
+"""
+
+import argparse
+from pathlib import Path
+
+from omni_audio.cli.arguments import add_overrides, check_overrides
+
+EXAMPLES = """\
+examples:
+  omni-audio eval experiment=demo                        the newest build of runs/demo
+  omni-audio eval build=builds/omni-audio-nano-2026-01-31
+  omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only
+"""
+
+GROUPS = ("experiment", "eval", "runtime")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds overrides."""
+    add_overrides(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluates one build."""
+    check_overrides(args.overrides)
+    from omni_audio.cli.loading import load_with_build
+
+    config = load_with_build(args.overrides, args.config_dir)
+    from omni_audio.evaluation.harness import run as run_evaluation
+    from omni_audio.training.runtime import apply_runtime
+
+    apply_runtime(config.runtime)
+    run_evaluation(config.eval, metrics=sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv")))
+    return 0

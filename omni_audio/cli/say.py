@@ -1,0 +1,41 @@
+"""Speaks a text into a wav file (16 kHz, mono)."""
+
+import argparse
+from pathlib import Path
+
+from omni_audio.cli.arguments import add_build, add_nf4, output_file
+from omni_audio.cli.builds import require_build
+
+EXAMPLES = """\
+examples:
+  omni-audio say "your timer is set for ten minutes"
+  omni-audio say "the light is on" --out light.wav
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the text, the output file and the build."""
+    parser.add_argument("text", help="what to say")
+    parser.add_argument(
+        "--out", type=Path, default=Path("speech.wav"), metavar="FILE", help="default: speech.wav"
+    )
+    add_build(parser)
+    add_nf4(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes the spoken text."""
+    if not args.text.strip():
+        raise ValueError("text is empty: say what to speak")
+    out = output_file(args.out)
+    build = require_build(args.build)
+    from omni_audio.audio.io import save_wav
+    from omni_audio.audio.units import SAMPLE_RATE_HZ
+    from omni_audio.cli.assistants import load_assistant
+
+    pcm_S = load_assistant(build, args.nf4).say(args.text).pcm_S
+    if pcm_S is None:
+        raise RuntimeError(f"the model made no sound for {args.text!r}")
+    save_wav(out, pcm_S)
+    print(f"{out}: {len(pcm_S) / SAMPLE_RATE_HZ:.2f} s")
+    return 0

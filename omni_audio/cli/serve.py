@@ -1,0 +1,38 @@
+"""Serves a build as POST /v1/chat/completions and GET /v1/models, for any OpenAI client."""
+
+import argparse
+
+from omni_audio.cli.arguments import add_overrides, check_overrides
+
+EXAMPLES = """\
+examples:
+  omni-audio serve                                       the newest build, on 127.0.0.1:8000
+  omni-audio serve build=builds/omni-audio-nano-2026-01-31 server.port=9000
+  omni-audio serve weight_quant=nf4 server.num_slots=4
+"""
+
+GROUPS = ("experiment", "server", "weight_quant", "runtime")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds overrides."""
+    add_overrides(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until Ctrl-C."""
+    check_overrides(args.overrides)
+    from omni_audio.cli.loading import load_with_build
+
+    config = load_with_build(args.overrides, args.config_dir)
+    from omni_audio.model.assistant import Assistant, WeightQuant
+    from omni_audio.serving.server import make_server
+    from omni_audio.training.runtime import apply_runtime
+    from omni_audio.weight_quant.nf4 import quantize_model
+
+    apply_runtime(config.runtime)
+    assistant = Assistant.load(config.server.build)
+    if config.weight_quant.format is WeightQuant.NF4:
+        quantize_model(assistant.model, config.weight_quant.nf4)
+    make_server(config.server, assistant).run()
+    return 0

@@ -1,0 +1,94 @@
+"""The root of the configuration: one dataclass a part, each defined above the module that it configures."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omni_audio.checks import require
+from omni_audio.data.datamodule import DataConfig
+from omni_audio.evaluation.harness import EvalConfig
+from omni_audio.model.assistant import WeightQuant
+from omni_audio.model.transformer import ModelConfig
+from omni_audio.serving.settings import ServerConfig
+from omni_audio.tokenizer.tokenizer import TokenizerConfig
+from omni_audio.training.model_task import ModelLossConfig
+from omni_audio.training.optim import TaskTrainingConfig
+from omni_audio.training.runtime import RuntimeConfig
+from omni_audio.training.tokenizer_task import TokenizerLossConfig
+from omni_audio.weight_quant.nf4 import NF4Config
+
+NEWEST = "newest"
+
+
+class Stage(Enum):
+    """A step of `omni-audio train`, in this order."""
+
+    corpus = "corpus"
+    tokenizer = "tokenizer"
+    codes = "codes"
+    model = "model"
+    build = "build"
+
+
+@dataclass(kw_only=True, slots=True)
+class WeightQuantConfig:
+    """The weights that `omni-audio serve` holds in memory.
+
+    Attributes:
+        format: NONE for float32, or NF4.
+        nf4: Which linears become NF4, where format is NF4.
+    """
+
+    format: WeightQuant = WeightQuant.NONE
+    nf4: NF4Config = field(default_factory=NF4Config)
+
+
+@dataclass(kw_only=True, slots=True)
+class RootConfig:
+    """Everything that decides a run.
+
+    Attributes:
+        name: The run's name.
+        size: Name of the model's size, part of the build's name.
+        seed: Of weights, batches and sampling; the corpus has its own, so that runs of several seeds share it.
+        run_dir: Where the run writes; `runs/NAME` unless told otherwise.
+        stages: What to run; done stages are skipped.
+        build: For eval and serve: the build folder, or `newest`.
+        tokenizer_build: For train: a build whose tokenizer is taken as it is; None trains one.
+        trainer: `_target_` YAML of a Lightning Trainer, shared by both trainings.
+        logger: `_target_` YAML of loggers by name; `csv` is always among them.
+    """
+
+    name: str
+    size: str
+    seed: int
+    run_dir: str
+    stages: list[Stage] = field(default_factory=lambda: list(Stage))
+    build: str = NEWEST
+    tokenizer_build: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    tokenizer_loss: TokenizerLossConfig = field(default_factory=TokenizerLossConfig)
+    tokenizer_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    model_loss: ModelLossConfig = field(default_factory=ModelLossConfig)
+    model_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
+    eval: EvalConfig
+    server: ServerConfig
+    weight_quant: WeightQuantConfig = field(default_factory=WeightQuantConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("name", "size"):
+            value = getattr(self, key)
+            require(
+                bool(value) and "/" not in value and not value.startswith("."),
+                key,
+                value,
+                "a word that can name a folder",
+                f"Set {key} to letters, digits, - and _.",
+            )
+        require(self.seed >= 0, "seed", self.seed, "0 or more", "Set seed to 0 or more.")
+        require(bool(self.stages), "stages", self.stages, "at least one stage", "Leave it out to run all.")

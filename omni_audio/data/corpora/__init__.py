@@ -1,0 +1,1 @@
+"""Recipes that make corpora; one file a recipe."""

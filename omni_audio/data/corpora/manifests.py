@@ -1,0 +1,201 @@
+"""Files of a built corpus: lhotse cut manifests, the item list and the datasheet."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.metadata
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
+from lhotse.audio import AudioSource
+
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.data.corpora.commands import CommandItem
+from omni_audio.data.corpora.voices import SOURCES, Voice
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusPaths:
+    """Where the files of a built corpus lie."""
+
+    folder: Path
+    train: Path
+    dev: Path
+    test: Path
+    items: Path
+    datasheet: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> CorpusPaths:
+        """The paths inside a corpus folder; nothing is read."""
+        return cls(
+            folder=folder,
+            train=folder / "cuts-train.jsonl.gz",
+            dev=folder / "cuts-dev.jsonl.gz",
+            test=folder / "cuts-test.jsonl.gz",
+            items=folder / "items.jsonl",
+            datasheet=folder / "corpus.json",
+        )
+
+    def cuts(self, split: str) -> Path:
+        """Manifest of one split: "train", "dev" or "test"."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}[split]
+
+    def is_built(self, digest: str) -> bool:
+        """Whether a complete corpus of this hash was written to this folder; manifests hold full paths."""
+        if not self.datasheet.exists():
+            return False
+        sheet = json.loads(self.datasheet.read_text())
+        return sheet["hash"] == digest and sheet["folder"] == str(self.folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenRequest:
+    """A request, the voice that speaks it, and the file of its sound."""
+
+    item: CommandItem
+    voice: Voice
+    path: Path
+
+    @property
+    def cut_id(self) -> str:
+        """Id of the cut: item and voice."""
+        return f"{self.item.item_id}-{self.voice.name}"
+
+
+def write_items(paths: CorpusPaths, items: Iterable[CommandItem]) -> None:
+    """Writes each item once, one JSON object a line."""
+    unique = {item.item_id: item for item in items}
+    _write_atomic(paths.items, "".join(json.dumps(asdict(item)) + "\n" for item in unique.values()).encode())
+
+
+def write_manifests(
+    paths: CorpusPaths,
+    requests: list[SpokenRequest],
+    answer_paths: dict[str, Path],
+    num_samples: dict[Path, int],
+) -> None:
+    """Writes `cuts-<split>.jsonl.gz`, one MonoCut a spoken request.
+
+    Args:
+        paths: the corpus.
+        requests: all spoken requests.
+        answer_paths: sound of every answer text.
+        num_samples: samples of every sound file.
+    """
+    recordings: dict[Path, Recording] = {}
+
+    def recording_of(path: Path) -> Recording:
+        if path not in recordings:
+            recordings[path] = Recording(
+                id=f"{path.parent.name}-{path.stem}",
+                sources=[AudioSource(type="file", channels=[0], source=str(path))],
+                sampling_rate=SAMPLE_RATE_HZ,
+                num_samples=num_samples[path],
+                duration=num_samples[path] / SAMPLE_RATE_HZ,
+            )
+        return recordings[path]
+
+    for split in SPLITS:
+        lines = []
+        for request in requests:
+            item = request.item
+            if item.split != split:
+                continue
+            recording = recording_of(request.path)
+            cut = MonoCut(
+                id=request.cut_id,
+                start=0.0,
+                duration=recording.duration,
+                channel=0,
+                recording=recording,
+                supervisions=[
+                    SupervisionSegment(
+                        id=request.cut_id,
+                        recording_id=recording.id,
+                        start=0.0,
+                        duration=recording.duration,
+                        text=item.request,
+                        language="en",
+                        speaker=request.voice.name,
+                    )
+                ],
+                custom={
+                    "item_id": item.item_id,
+                    "template_id": item.template_id,
+                    "domain": item.domain,
+                    "answer": item.answer,
+                    "plain_answer": item.plain_answer,
+                    "tool_call": None if item.tool_call is None else asdict(item.tool_call),
+                    "tool_result": item.tool_result,
+                    "answer_recording": recording_of(answer_paths[item.answer]),
+                    "plain_answer_recording": recording_of(answer_paths[item.plain_answer]),
+                },
+            )
+            lines.append(json.dumps(cut.to_dict()) + "\n")
+        _write_atomic(paths.cuts(split), gzip.compress("".join(lines).encode(), 3, mtime=0))
+
+
+def load_cuts(paths: CorpusPaths, split: str) -> CutSet:
+    """Cuts of one split, in memory."""
+    return CutSet.from_file(paths.cuts(split)).to_eager()
+
+
+def write_datasheet(
+    paths: CorpusPaths,
+    config: dict[str, Any],
+    digest: str,
+    requests: list[SpokenRequest],
+    output_voice: Voice,
+    answer_paths: dict[str, Path],
+    num_samples: dict[Path, int],
+) -> None:
+    """Writes `corpus.json`: config, hash, counts, hours, voices by split, sources and licences."""
+    by_split = {split: [r for r in requests if r.item.split == split] for split in SPLITS}
+    engines = dict.fromkeys([*(r.voice.engine for r in requests), output_voice.engine])
+
+    def hours(files: Iterable[Path]) -> float:
+        return round(sum(num_samples[path] for path in files) / SAMPLE_RATE_HZ / 3600, 4)
+
+    sheet = {
+        "name": "omni_audio spoken commands (synthetic)",
+        "hash": digest,
+        "folder": str(paths.folder),
+        "config": config,
+        "language": "en",
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "speech": "synthetic; no recorded person speaks in the requests or the answers",
+        "num_items": {split: len({r.item.item_id for r in found}) for split, found in by_split.items()},
+        "num_cuts": {split: len(found) for split, found in by_split.items()},
+        "num_answer_texts": len(answer_paths),
+        "request_hours": {split: hours(r.path for r in found) for split, found in by_split.items()},
+        "unique_answer_hours": hours(answer_paths.values()),
+        "items_by_domain": {
+            split: dict(Counter(r.item.domain for r in found).most_common())
+            for split, found in by_split.items()
+        },
+        "voices": {
+            split: dict(Counter(r.voice.name for r in found).most_common())
+            for split, found in by_split.items()
+        },
+        "output_voice": output_voice.name,
+        "sources": [
+            {**SOURCES[engine], "version": importlib.metadata.version(SOURCES[engine]["package"])}
+            for engine in engines
+        ],
+        "held_out": "whole templates and whole voices; slot values and politeness words are shared",
+    }
+    _write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
+
+
+def _write_atomic(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,0 +1,191 @@
+"""Builds the synthetic spoken-command corpus: FLAC files, lhotse manifests and a datasheet.
+
+Sound files are named by a digest of voice and text. So each answer is spoken once for all items that share
+it, an interrupted build goes on where it stopped, and a larger corpus in the same folder reuses the smaller
+one.
+
+Texts, voices and the sound of the output voice are exactly reproducible. The request engines eSpeak and Pico
+keep an inner state that no call resets: built again, the same words are spoken by the same voice, but samples
+differ and a length may change by some milliseconds.
+"""
+
+import multiprocessing
+import os
+import random
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import soundfile
+from tqdm import tqdm
+
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
+from omni_audio.data.corpora.commands_slots import stable_digest
+from omni_audio.data.corpora.manifests import (
+    CorpusPaths,
+    SpokenRequest,
+    write_datasheet,
+    write_items,
+    write_manifests,
+)
+from omni_audio.data.corpora.voices import VOICES, Engine, Voice, speak, voice_of, voices_of
+
+_BATCH_FILES = 24
+_FORMAT_VERSION = 1
+_SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
+
+
+@dataclass(kw_only=True, slots=True)
+class CorpusConfig:
+    """What to build.
+
+    Attributes:
+        num_train_items: items of the train split, >= 1.
+        num_dev_items: items of the dev split, >= 1.
+        num_test_items: items of the test split, >= 1.
+        request_voices_per_item: how many voices speak each request; 1 up to the number of voices of a split.
+        num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
+        seed: any integer.
+        output_voice: voice of the assistant's answers.
+    """
+
+    num_train_items: int = 6000
+    num_dev_items: int = 200
+    num_test_items: int = 400
+    request_voices_per_item: int = 1
+    num_workers: int = 2
+    seed: int = 0
+    output_voice: str = "joe"
+
+    def __post_init__(self) -> None:
+        for name in _SPLIT_SIZE_FIELDS.values():
+            if getattr(self, name) < 1:
+                raise CorpusError(name, getattr(self, name), ">= 1", "build at least one item of every split")
+        most = min(len(voices_of(split)) for split in _SPLIT_SIZE_FIELDS)
+        if not 1 <= self.request_voices_per_item <= most:
+            remedy = "no split has more voices"
+            raise CorpusError("request_voices_per_item", self.request_voices_per_item, f"1..{most}", remedy)
+        if self.num_workers < 0:
+            raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
+        voice_of(self.output_voice)
+
+
+def corpus_hash(config: CorpusConfig) -> str:
+    """Digest of all that decides what the corpus holds: config, texts, voices; not the number of workers."""
+    fields = {name: value for name, value in asdict(config).items() if name != "num_workers"}
+    return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), domain_digest(), VOICES)))[:16]
+
+
+def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
+    """Builds the corpus, or finds it built.
+
+    Args:
+        config: what to build.
+        folder: where; made if needed. With `num_workers` > 0 processes are spawned, so a script that calls
+            this needs the usual `if __name__ == "__main__"` guard.
+
+    Returns:
+        Paths of the manifests; returned at once if `corpus.json` there has the same hash and the same place.
+
+    Raises:
+        CorpusError: if the domain has too few requests, a voice engine is missing, or synthesis fails.
+    """
+    folder = Path(folder).resolve()
+    paths = CorpusPaths.in_folder(folder)
+    digest = corpus_hash(config)
+    if paths.is_built(digest):
+        return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    paths.datasheet.unlink(missing_ok=True)
+
+    output_voice = voice_of(config.output_voice)
+    requests = list(_assign_voices(config, folder))
+    items = [request.item for request in requests]
+    answers = sorted({text for item in items for text in (item.answer, item.plain_answer)})
+    answer_paths = {text: audio_path(folder, output_voice, text) for text in answers}
+    jobs = {path: (output_voice.name, text) for text, path in answer_paths.items()}
+    jobs.update({request.path: (request.voice.name, request.item.request) for request in requests})
+    num_samples = _synthesize(jobs, config.num_workers)
+
+    write_items(paths, items)
+    write_manifests(paths, requests, answer_paths, num_samples)
+    write_datasheet(
+        paths, asdict(config), digest, requests, output_voice, answer_paths, num_samples
+    )  # last: its presence says that the corpus is complete
+    return paths
+
+
+def audio_path(folder: Path, voice: Voice, text: str) -> Path:
+    """Where the sound of a text in a voice lies; the name covers all settings of the voice."""
+    return folder / "audio" / voice.name / f"{stable_digest(repr((voice, text)))[:20]}.flac"
+
+
+def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest]:
+    """Draws voices of its own split for every item; a request keeps its voices in a corpus of any size."""
+    for split, size_field in _SPLIT_SIZE_FIELDS.items():
+        voices = voices_of(split)
+        weights = [voice.weight for voice in voices]
+        for item in generate_items(getattr(config, size_field), split, config.seed):
+            rng = random.Random(int(stable_digest(f"{config.seed}|{item.request}")[:16], 16))
+            chosen: dict[str, Voice] = {}
+            while len(chosen) < config.request_voices_per_item:
+                voice = rng.choices(voices, weights)[0]
+                chosen[voice.name] = voice
+            for voice in chosen.values():
+                yield SpokenRequest(item=item, voice=voice, path=audio_path(folder, voice, item.request))
+
+
+_Job = tuple[Path, str, str]
+
+
+def _synthesize(jobs: dict[Path, tuple[str, str]], num_workers: int) -> dict[Path, int]:
+    """Speaks all jobs that lie not there yet; returns the samples of every file."""
+    num_samples: dict[Path, int] = {}
+    todo: list[_Job] = []
+    for path, (voice_name, text) in jobs.items():
+        if path.exists():
+            num_samples[path] = soundfile.info(str(path)).frames
+        else:
+            todo.append((path, voice_name, text))
+    for parent in {path.parent for path, _, _ in todo}:
+        parent.mkdir(parents=True, exist_ok=True)
+    todo.sort(
+        key=lambda job: voice_of(job[1]).engine is not Engine.PIPER
+    )  # slow voices first, so that no worker ends alone with them
+    batches = _batches(todo)
+    with tqdm(total=len(todo), desc="speak", unit="file", disable=not todo) as bar:
+        for done in _map_batches(batches, num_workers):
+            num_samples.update(done)
+            bar.update(len(done))
+    return num_samples
+
+
+def _batches(jobs: list[_Job]) -> list[list[_Job]]:
+    return [jobs[start : start + _BATCH_FILES] for start in range(0, len(jobs), _BATCH_FILES)]
+
+
+def _map_batches(batches: list[list[_Job]], num_workers: int) -> Iterator[dict[Path, int]]:
+    if num_workers == 0 or len(batches) <= 1:
+        yield from map(_speak_batch, batches)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(_speak_batch, batches)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _speak_batch(batch: Iterable[_Job]) -> dict[Path, int]:
+    """Speaks some texts in a worker; every file appears whole or not at all."""
+    done = {}
+    for path, voice_name, text in batch:
+        pcm = speak(voice_of(voice_name), text)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        soundfile.write(str(temporary), pcm, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+        temporary.replace(path)
+        done[path] = len(pcm)
+    return done

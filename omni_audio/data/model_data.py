@@ -1,0 +1,108 @@
+"""Batches for the network: each cut becomes a sequence of one of the tasks."""
+
+import random
+from typing import Any
+
+from lhotse import CutSet, MonoCut
+
+from omni_audio.data.codes_cache import CodesCache
+from omni_audio.data.corpora.commands_tools import TOOLS
+from omni_audio.data.datamodule import TaskMixConfig
+from omni_audio.data.tokenizer_data import draw_seed
+from omni_audio.model.assistant import tool_call_text, tools_text
+from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, SequenceBuilder, TokenSequence, pack
+from omni_audio.model.text import TextTokenizer, Vocabulary
+
+TOOL_RESULT_OK = "ok"
+
+
+def corpus_texts(cuts: CutSet) -> list[str]:
+    """Every kind of text the sequences of these cuts hold: what the BPE is learnt from."""
+    texts = [tools_text([name]) for name in TOOLS]
+    for cut in cuts:
+        facts = cut.custom
+        texts += [cut.supervisions[0].text, facts["answer"], facts["plain_answer"], facts["tool_result"] or TOOL_RESULT_OK]
+        if facts["tool_call"] is not None:
+            texts.append(tool_call_text(**facts["tool_call"]))
+    return texts
+
+
+class ModelCollate:
+    """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone."""
+
+    def __init__(
+        self,
+        codes: CodesCache,
+        text: TextTokenizer,
+        vocabulary: Vocabulary,
+        layout: LayoutConfig,
+        tasks: TaskMixConfig,
+        seed: int,
+        augmented: bool = True,
+    ) -> None:
+        self.codes, self.text, self.vocabulary, self.layout, self.tasks = codes, text, vocabulary, layout, tasks
+        self.seed, self.augmented = seed, augmented
+
+    def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
+        return pack([[self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))] for cut in cuts])
+
+    def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
+        """One document of a task drawn for this cut."""
+        mix = self.tasks
+        weights = [mix.transcribe, mix.say, mix.reply_text, mix.reply_audio]
+        mode = rng.choices([Mode.TRANSCRIBE, Mode.SAY, Mode.REPLY_TEXT, Mode.REPLY_AUDIO], weights)[0]
+        if mode is Mode.TRANSCRIBE:
+            return self._transcribe(cut, rng)
+        if mode is Mode.SAY:
+            return self._say(cut, rng)
+        return self._reply(cut, rng, mode)
+
+    def _builder(self) -> SequenceBuilder:
+        return SequenceBuilder(self.text, self.vocabulary, self.codes.acoustic_FK.shape[1], self.layout)
+
+    def _request(self, builder: SequenceBuilder, cut: MonoCut, rng: random.Random) -> None:
+        copy = rng.randrange(self.codes.num_copies) if self.augmented else 0
+        builder.user_audio(self.codes.codes(cut.recording.id, copy))
+
+    def _transcribe(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
+        builder = self._builder()
+        self._request(builder, cut, rng)
+        return builder.assistant(Mode.TRANSCRIBE).answer_text(cut.supervisions[0].text).end().build()
+
+    def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
+        field = rng.choice(["answer", "plain_answer"])
+        words, recording = cut.custom[field], cut.custom[f"{field}_recording"]
+        builder = self._builder().user_text(words).assistant(Mode.SAY)
+        return builder.answer_frames(self.codes.codes(recording.id, 0)).end().build()
+
+    def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
+        facts: dict[str, Any] = cut.custom
+        call = facts["tool_call"]
+        offered = self._offered(call, rng)
+        builder = self._builder()
+        if offered:
+            builder.system(tools_text(offered))
+        if rng.random() < self.tasks.text_request:
+            builder.user_text(cut.supervisions[0].text)
+        else:
+            self._request(builder, cut, rng)
+        field = "plain_answer"
+        if call is not None and call["name"] in offered:
+            builder.assistant(mode).answer_tool_call(tool_call_text(**call)).end()
+            builder.tool_result(facts["tool_result"] or TOOL_RESULT_OK)
+            field = "answer"
+        builder.assistant(mode)
+        if mode is Mode.REPLY_TEXT:
+            return builder.answer_text(facts[field]).end().build()
+        codes = self.codes.codes(facts[f"{field}_recording"].id, 0)
+        return builder.answer_speech(facts[field], codes).end().build()
+
+    def _offered(self, call: dict[str, Any] | None, rng: random.Random) -> list[str]:
+        if rng.random() >= self.tasks.tools_offered:
+            return []
+        names = [name for name in TOOLS if call is None or name != call["name"]]
+        rng.shuffle(names)
+        names = names[: rng.randint(1, self.tasks.max_tools) - 1]
+        if call is not None and rng.random() < self.tasks.own_tool_offered:
+            names.insert(rng.randint(0, len(names)), call["name"])
+        return names

@@ -1,0 +1,1 @@
+"""Deterministic scorers, an independent judge, and the report."""

@@ -1,0 +1,115 @@
+"""What each figure measures."""
+
+from omni_audio.evaluation.bootstrap import Interval
+from omni_audio.evaluation.reference import REFERENCES
+from omni_audio.evaluation.results import Figure
+from omni_audio.evaluation.wer import NORMALIZER
+
+DEFINITIONS: dict[str, str] = {
+    "wer_percent": f"Assistant.transcribe on held-out voices and wordings, corpus-level WER; {NORMALIZER}.",
+    "cer_percent": "As wer_percent, in characters, spaces counted.",
+    "human_wer_percent": "Assistant.transcribe on recorded human clips, corpus-level WER, same normaliser.",
+    "tool_exact_percent": (
+        "Spoken requests with a call due: one call, strict JSON, its name and all arguments equal as "
+        "typed trees. Generated without a grammar unless the record says otherwise; what does not parse "
+        "is wrong."
+    ),
+    "tool_name_percent": "As tool_exact_percent, the function's name only.",
+    "tool_parsed_percent": (
+        "Replies to spoken requests with a call due whose calls all parse as strict JSON; a reply without "
+        "a call counts as parsed."
+    ),
+    "no_call_percent": "Spoken requests with no call due where none was made, tools offered.",
+    "answer_exact_percent": (
+        "Spoken requests with no call due: no call made and the answer's words equal the key's."
+    ),
+    "instruction_percent": (
+        "All spoken requests, tools offered: the due call exactly right, or, where none is due, no call "
+        "and the answer's words right."
+    ),
+    "shuffled_tool_exact_percent": (
+        "Control: the same replies scored against the key of another item; near 0 for a model that acts "
+        "on what it hears."
+    ),
+    "tool_exact_text_percent": "The same requests as tool_exact_percent given as text.",
+    "voice_gap_points": "tool_exact_text_percent minus tool_exact_percent on the same items, paired.",
+    "untrained_wer_percent": (
+        "Control: wer_percent of the same architecture with random weights, fewer items."
+    ),
+    "untrained_tool_exact_percent": (
+        "Control: tool_exact_percent of the same architecture with random weights."
+    ),
+    "nf4_wer_percent": "wer_percent with weights in NF4, same items.",
+    "nf4_wer_change_points": "nf4_wer_percent minus wer_percent, same items, paired.",
+    "nf4_tool_exact_percent": "tool_exact_percent with weights in NF4, same items.",
+    "nf4_tool_exact_change_points": "nf4_tool_exact_percent minus tool_exact_percent, same items, paired.",
+    "speech_wer_percent": "Independent judge on say(answer text of test items) against that text.",
+    "unseen_speech_wer_percent": (
+        "Independent judge on say(request text of test items), wordings held out of training."
+    ),
+    "reply_speech_wer_percent": (
+        "Independent judge on spoken replies against the model's own transcript of them."
+    ),
+    "resynthesis_wer_percent": (
+        "Independent judge on tokenizer decode(encode(recorded answer)) against its text."
+    ),
+    "source_wer_percent": (
+        "Independent judge on the recorded answers themselves: the floor of the three above."
+    ),
+    "first_audio_ms": (
+        "One stream: from the end of the request (all of it handed over at once) to the first PCM chunk "
+        "of the spoken reply, median. Includes encoding the whole request."
+    ),
+    "first_audio_p95_ms": "As first_audio_ms, 95th percentile.",
+    "reply_rtf": "One stream: seconds computed per second of spoken reply; below 1 is faster than real time.",
+    "encode_rtf": "Tokenizer encode of requests, seconds computed per second of sound.",
+    "decode_rtf": "Tokenizer decode of requests, seconds computed per second of sound.",
+    "kbps": (
+        "Bits of the codes as emitted (acoustic codebooks kept and the semantic code), per second of sound."
+    ),
+    "compression_ratio": "256 kbit/s (16 kHz, 16 bit PCM) over kbps.",
+    "fp16_weight_bytes": "Tokenizer and model weights at 16 bit, counted from the state dicts.",
+    "fp32_weight_bytes": "The same at 32 bit.",
+    "nf4_weight_bytes": (
+        "The same build in NF4: packed weights with their scales, and what stays unpacked (tokenizer, "
+        "embeddings, norms) at 16 bit."
+    ),
+    "memory_saving_percent": "How far nf4_weight_bytes lies below fp16_weight_bytes.",
+    "nf4_loaded_bytes": "Weights of the NF4 build as they stand in memory here.",
+    "loaded_saving_percent": "How far nf4_loaded_bytes lies below fp32_weight_bytes.",
+}
+
+
+def make_figure(name: str, interval: Interval, n: int, note: str = "") -> Figure:
+    """A figure with its definition and reference from this file.
+
+    Args:
+        name: a key of DEFINITIONS.
+        interval: value and ends in the unit of the name.
+        n: items measured.
+        note: facts of this run, added to the definition.
+    """
+    reference = REFERENCES.get(name)
+    return Figure.of(
+        name,
+        interval,
+        n,
+        f"{DEFINITIONS[name]} {note}".strip(),
+        None if reference is None else reference.value,
+        "" if reference is None else reference.definition,
+    )
+
+
+def make_count(name: str, value: float, n: int = 1, note: str = "") -> Figure:
+    """A figure that is counted, not sampled: no interval."""
+    reference = REFERENCES.get(name)
+    return Figure(
+        name=name,
+        value=value,
+        n=n,
+        low=None,
+        high=None,
+        definition=f"{DEFINITIONS[name]} {note}".strip(),
+        reference=None if reference is None else reference.value,
+        reference_definition="" if reference is None else reference.definition,
+    )

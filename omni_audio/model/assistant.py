@@ -1,0 +1,226 @@
+"""A build in memory: hears, speaks, calls tools. What the command line, the scorers and the server call."""
+
+import codecs
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from omni_audio.checks import require
+from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer
+from omni_audio.model.generate import (
+    AudioFrame,
+    Event,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Generator,
+    TextToken,
+    ToolToken,
+)
+from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.weight_quant.nf4 import NF4Config, quantize_model
+
+
+class Role(Enum):
+    """Who speaks in a turn."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class WeightQuant(Enum):
+    """Number format of the weights in memory."""
+
+    NONE = "none"
+    NF4 = "nf4"
+
+
+@dataclass(kw_only=True, slots=True)
+class Turn:
+    """One turn of a conversation: text or sound, (S,) 16 kHz; an assistant's turn may be a tool call (JSON)."""
+
+    role: Role
+    text: str | None = None
+    pcm_S: Tensor | None = None
+    tool_call: str | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came out: text (or transcript), raw JSON of tool calls, sound (S,), times in seconds."""
+
+    text: str = ""
+    tool_calls: list[str] = field(default_factory=list)
+    pcm_S: Tensor | None = None
+    reason: FinishReason = FinishReason.STOP
+    num_frames: int = 0
+    first_token_s: float | None = None
+    first_audio_s: float | None = None
+    total_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Piece:
+    """A bit of a streamed answer: text, a tool call's JSON, or sound; `reason` on the last."""
+
+    text: str = ""
+    tool: str = ""
+    starts_call: bool = False
+    pcm_S: Tensor | None = None
+    num_frames: int = 0
+    reason: FinishReason | None = None
+
+
+class PieceDecoder:
+    """Turns the events of one stream into pieces: BPE ids to text, frames to sound, each with its own state.
+
+    An id may end inside a letter: its bytes then wait for the next id.
+    """
+
+    def __init__(self, tokenizer: AudioTokenizer, text: TextTokenizer) -> None:
+        self.tokenizer, self.text = tokenizer, text
+        self.vocoder_state = tokenizer.initial_decoder_state()
+        self.letters = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)}
+
+    def push(self, event: Event) -> Piece:
+        """The piece of this event; the last one brings what was held back and the end of the sound."""
+        if isinstance(event, AudioFrame):
+            pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(event.codes_K[None, None], self.vocoder_state)
+            return Piece(pcm_S=pcm_BS[0], num_frames=1)
+        if isinstance(event, Finished):
+            tail = None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0]
+            rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
+            return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
+        words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
+        if isinstance(event, ToolToken):
+            return Piece(tool=words, starts_call=event.starts_call)
+        return Piece(text=words)
+
+
+def tools_text(tools: list[str]) -> str:
+    """How offered tools stand in the system segment."""
+    return "tools: " + " ".join(tools)
+
+
+def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
+    """How a tool call stands in the sequence: compact JSON, name first."""
+    return json.dumps({"name": name, "arguments": arguments}, separators=(",", ":"))
+
+
+class Assistant:
+    """Tokenizer, network and text vocabulary of a build."""
+
+    def __init__(self, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]) -> None:
+        self.tokenizer, self.model, self.text, self.card = tokenizer.eval(), model.eval(), text, card
+
+    @classmethod
+    def load(cls, build: Path, weight_quant: WeightQuant = WeightQuant.NONE) -> "Assistant":
+        """Reads a build folder.
+
+        Raises:
+            ValueError: the folder is no whole build.
+        """
+        model = load_model(Path(build))
+        if weight_quant is WeightQuant.NF4:
+            quantize_model(model, NF4Config())
+        return cls(load_tokenizer(Path(build)), model, TextTokenizer.load(Path(build) / TEXT), load_card(Path(build)))
+
+    def prompt(self, turns: list[Turn], mode: Mode, tools: list[str] | None = None) -> TokenSequence:
+        """The conversation as a sequence that ends with the mode token.
+
+        Raises:
+            ValueError: no turns, or a turn without content.
+        """
+        require(len(turns) > 0, "turns", 0, "at least one turn", "Say something.")
+        builder = self.builder()
+        if tools:
+            builder.system(tools_text(tools))
+        for turn in turns:
+            self._append(builder, turn)
+        return builder.assistant(mode).build()
+
+    def builder(self) -> SequenceBuilder:
+        """An empty sequence in this build's format."""
+        return SequenceBuilder(
+            self.text,
+            self.model.vocabulary,
+            self.model.tokenizer_config.vq.num_codebooks,
+            self.model.config.layout,
+        )
+
+    def _append(self, builder: SequenceBuilder, turn: Turn) -> None:
+        if turn.role is Role.ASSISTANT and turn.tool_call is not None:
+            builder.assistant(Mode.REPLY_TEXT).answer_tool_call(turn.tool_call).end()
+        elif turn.role is Role.USER and turn.pcm_S is not None:
+            builder.user_audio(self.tokenizer.encode(turn.pcm_S[None]))
+        elif turn.text is None:
+            raise ValueError(f"turn of role {turn.role.value!r} has no content: expected text, or sound from the user.")
+        elif turn.role is Role.ASSISTANT:
+            builder.assistant(Mode.REPLY_TEXT).answer_text(turn.text).end()
+        elif turn.role is Role.USER:
+            builder.user_text(turn.text)
+        elif turn.role is Role.TOOL:
+            builder.tool_result(turn.text)
+        else:
+            builder.system(turn.text)
+
+    def stream(self, prompt: TokenSequence, request: GenerationRequest) -> Iterator[Piece]:
+        """The answer, piece by piece."""
+        generator = Generator(self.model, num_slots=1)
+        generator.open(0, prompt, request)
+        decoder = PieceDecoder(self.tokenizer, self.text)
+        while generator.streams:
+            for event in generator.step():
+                yield decoder.push(event)
+
+    def collect(self, prompt: Callable[[], TokenSequence], request: GenerationRequest) -> Reply:
+        """The whole answer; times count from before the prompt is made, encoding included."""
+        start, reply, sound = time.perf_counter(), Reply(), []
+        for piece in self.stream(prompt(), request):
+            now = time.perf_counter() - start
+            reply.first_token_s = now if reply.first_token_s is None else reply.first_token_s
+            reply.text += piece.text
+            if piece.starts_call:
+                reply.tool_calls.append("")
+            if piece.tool:
+                reply.tool_calls[-1] += piece.tool
+            if piece.pcm_S is not None:
+                sound.append(piece.pcm_S)
+                reply.first_audio_s = now if reply.first_audio_s is None else reply.first_audio_s
+            reply.num_frames += piece.num_frames
+            reply.reason = piece.reason or reply.reason
+        reply.pcm_S = torch.cat(sound) if sound else None
+        reply.total_s = time.perf_counter() - start
+        return reply
+
+    def transcribe(self, pcm_S: Tensor) -> str:
+        """Words of the sound (S,), 16 kHz, by the network itself."""
+        turns = [Turn(role=Role.USER, pcm_S=pcm_S)]
+        mode = Mode.TRANSCRIBE
+        return self.collect(lambda: self.prompt(turns, mode), GenerationRequest(mode=mode)).text.strip()
+
+    def say(self, text: str, request: GenerationRequest | None = None) -> Reply:
+        """Speaks the text.
+
+        Raises:
+            ValueError: empty text.
+        """
+        require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
+        turns = [Turn(role=Role.USER, text=text)]
+        return self.collect(lambda: self.prompt(turns, Mode.SAY), request or GenerationRequest(mode=Mode.SAY))
+
+    def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:
+        """Answers a conversation in request.mode; with `tools`, the answer may be a tool call."""
+        return self.collect(lambda: self.prompt(turns, request.mode, tools), request)

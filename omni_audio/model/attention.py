@@ -1,0 +1,74 @@
+"""Attention: one description of who sees whom, several backends behind one function.
+
+Shapes: q (B, N, T, H), k and v (B, N, L, H), mask (B, T, L) bool, true = may attend.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class AttentionBackend(Enum):
+    """naive: written out, the reference; sdpa: torch's fused kernel."""
+
+    NAIVE = "naive"
+    SDPA = "sdpa"
+
+
+@dataclass(slots=True)
+class Places:
+    """What the mask needs to know of positions, each (B, T): place in the document, document number (-1: nothing
+
+    there), encoder chunk (-1: decoder mode), pinned.
+    """
+
+    position_BT: Tensor
+    document_BT: Tensor
+    chunk_BT: Tensor
+    pinned_BT: Tensor
+
+    def joined(self, other: "Places") -> "Places":
+        """These places followed by the others along T."""
+        return Places(
+            torch.cat([self.position_BT, other.position_BT], 1),
+            torch.cat([self.document_BT, other.document_BT], 1),
+            torch.cat([self.chunk_BT, other.chunk_BT], 1),
+            torch.cat([self.pinned_BT, other.pinned_BT], 1),
+        )
+
+
+def visible(query: Places, key: Places, window: int) -> Tensor:
+    """The mask (B, T, L): same document, and not the future or of the same encoder chunk, and inside the window
+
+    of `window` positions (the query's own included) or pinned. Empty queries see themselves alone, so that their
+    softmax is defined.
+    """
+    distance = query.position_BT[:, :, None] - key.position_BT[:, None, :]
+    same_document = query.document_BT[:, :, None] == key.document_BT[:, None, :]
+    real = (key.document_BT >= 0)[:, None, :] & (query.document_BT >= 0)[:, :, None]
+    same_chunk = (query.chunk_BT[:, :, None] == key.chunk_BT[:, None, :]) & (key.chunk_BT >= 0)[:, None, :]
+    near = (distance < window) | key.pinned_BT[:, None, :]
+    mask = same_document & real & ((distance >= 0) | same_chunk) & near
+    return mask | ~mask.any(-1, keepdim=True)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBackend) -> Tensor:
+    """Softmax attention, (B, N, T, H).
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if mask.shape != (q.shape[0], q.shape[2], k.shape[2]):
+        raise ValueError(
+            f"mask.shape = {tuple(mask.shape)} is not allowed: expected {(q.shape[0], q.shape[2], k.shape[2])} for "
+            f"q {tuple(q.shape)} and k {tuple(k.shape)}. Build it with visible()."
+        )
+    if backend is AttentionBackend.NAIVE:
+        scores = q.float() @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+        weights = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
+        return (weights @ v.float()).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None])

@@ -1,0 +1,78 @@
+"""One block of the stack: RMSNorm, rotary attention, SwiGLU. Text and audio pass through the same blocks.
+
+Source: LLaMA (Touvron et al. 2023, section 2.2).
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from omni_audio.model.attention import AttentionBackend, attend
+from omni_audio.model.rotary import rotate
+
+
+class Attention(nn.Module):
+    """Multi-head attention over the given and the cached positions."""
+
+    def __init__(self, width: int, num_heads: int, backend: AttentionBackend) -> None:
+        super().__init__()
+        self.num_heads, self.backend = num_heads, backend
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask_BTL: Tensor,
+        cached: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, D) -> (B, T, D), and the keys and values (B, N, T, H) of these positions, rotated."""
+        q, k, v = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
+        q, k = rotate(q, angles), rotate(k, angles)
+        all_k, all_v = k, v
+        if cached is not None:
+            all_k = torch.cat([cached[0].to(k.dtype), k], 2)
+            all_v = torch.cat([cached[1].to(v.dtype), v], 2)
+        mixed = attend(q, all_k, all_v, mask_BTL, self.backend)
+        return self.out(rearrange(mixed, "b n t h -> b t (n h)")), k, v
+
+
+class SwiGLU(nn.Module):
+    """Gated MLP."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate_up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up(x).chunk(2, -1)
+        return self.down(F.silu(gate) * up)
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP with residuals."""
+
+    def __init__(
+        self, width: int, num_heads: int, mlp_width: int, backend: AttentionBackend, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(width, eps=1e-5)
+        self.attention = Attention(width, num_heads, backend)
+        self.mlp_norm = nn.RMSNorm(width, eps=1e-5)
+        self.mlp = SwiGLU(width, mlp_width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask_BTL: Tensor,
+        cached: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As Attention.forward."""
+        mixed_BTD, k, v = self.attention(self.attention_norm(x_BTD), angles, mask_BTL, cached)
+        x_BTD = x_BTD + self.dropout(mixed_BTD)
+        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD))), k, v

@@ -1,0 +1,107 @@
+"""Ring cache of keys and values, one row a stream: constant memory however long somebody talks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from omni_audio.model.attention import Places
+
+
+@dataclass(slots=True)
+class KVCache:
+    """Typed, explicit state of `num_slots` streams.
+
+    keys, values: (layers, slots, N, L, H) with L = pinned + window. Pinned positions keep fixed places, the others
+    go round the ring behind them. position (slots, L) is -1 where nothing lies; length (slots,) counts positions fed.
+    """
+
+    keys: Tensor
+    values: Tensor
+    position_SL: Tensor
+    chunk_SL: Tensor
+    pinned_SL: Tensor
+    length_S: Tensor
+    num_pinned_places: int
+
+    @classmethod
+    def empty(
+        cls,
+        *,
+        num_layers: int,
+        num_slots: int,
+        num_heads: int,
+        head_width: int,
+        window: int,
+        pinned: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> "KVCache":
+        """A cache in which nothing lies."""
+        places = pinned + window
+        shape = (num_layers, num_slots, num_heads, places, head_width)
+        return cls(
+            torch.zeros(shape, dtype=dtype, device=device),
+            torch.zeros(shape, dtype=dtype, device=device),
+            torch.full((num_slots, places), -1, device=device),
+            torch.full((num_slots, places), -1, device=device),
+            torch.zeros(num_slots, places, dtype=torch.bool, device=device),
+            torch.zeros(num_slots, dtype=torch.long, device=device),
+            pinned,
+        )
+
+    @property
+    def num_slots(self) -> int:
+        return self.position_SL.shape[0]
+
+    def reset(self, slot: int) -> None:
+        """Forgets the stream in this slot."""
+        self.position_SL[slot] = -1
+        self.pinned_SL[slot] = False
+        self.length_S[slot] = 0
+
+    def used_places(self, slots: Tensor) -> int:
+        """Places that may hold something in these slots: less than L until a ring is full."""
+        furthest = int(self.length_S[slots].max())
+        return min(self.position_SL.shape[1], self.num_pinned_places + furthest)
+
+    def places(self, slots: Tensor, used: int) -> Places:
+        """What lies in the first `used` places of the slots, (B, used)."""
+        position = self.position_SL[slots, :used]
+        return Places(
+            position,
+            torch.where(position >= 0, 0, -1),
+            self.chunk_SL[slots, :used],
+            self.pinned_SL[slots, :used],
+        )
+
+    def target_places(self, slots: Tensor, new: Places) -> Tensor:
+        """Where each of the new positions goes, (B, T)."""
+        ring = self.position_SL.shape[1] - self.num_pinned_places
+        in_ring = self.num_pinned_places + new.position_BT % ring
+        return torch.where(new.pinned_BT, new.position_BT, in_ring)
+
+    def write(self, slots: Tensor, new: Places, keys: list[Tensor], values: list[Tensor]) -> None:
+        """Stores the new positions of every layer, (B, N, T, H) each; the oldest of the ring make room.
+
+        Raises:
+            ValueError: a pinned position lies behind the pinned places.
+        """
+        ring = self.position_SL.shape[1] - self.num_pinned_places
+        if bool((new.pinned_BT & (new.position_BT >= self.num_pinned_places)).any()):
+            raise ValueError(
+                f"a pinned position is {int(new.position_BT[new.pinned_BT].max())}: expected less than "
+                f"{self.num_pinned_places}. Raise model.layout.pinned_positions or shorten the system prompt."
+            )
+        target = self.target_places(slots, new)
+        newest = new.position_BT[:, -1:]
+        keep = new.pinned_BT | (new.position_BT > newest - ring)
+        for row, slot in enumerate(slots.tolist()):
+            where, chosen = target[row][keep[row]], keep[row]
+            self.position_SL[slot, where] = new.position_BT[row][chosen]
+            self.chunk_SL[slot, where] = new.chunk_BT[row][chosen]
+            self.pinned_SL[slot, where] = new.pinned_BT[row][chosen]
+            for layer in range(len(keys)):
+                self.keys[layer, slot][:, where] = keys[layer][row][:, chosen].to(self.keys.dtype)
+                self.values[layer, slot][:, where] = values[layer][row][:, chosen].to(self.values.dtype)
+            self.length_S[slot] = newest[row, 0] + 1

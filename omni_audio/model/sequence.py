@@ -1,0 +1,237 @@
+"""The one sequence format: text, speech, tools and answers as positions of one stream."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from omni_audio.model.text import Special, TextTokenizer, Vocabulary
+from omni_audio.tokenizer.tokenizer import AudioCodes
+
+NO_CODE = -1
+NO_CHUNK = -1
+
+
+class Mode(Enum):
+    """What the assistant is asked to do."""
+
+    TRANSCRIBE = "transcribe"
+    SAY = "say"
+    REPLY_TEXT = "reply_text"
+    REPLY_AUDIO = "reply_audio"
+
+    @property
+    def special(self) -> Special:
+        return Special[self.name]
+
+
+@dataclass(kw_only=True, slots=True)
+class LayoutConfig:
+    """How segments lie in the stream."""
+
+    encoder_chunk: int = 32
+    prefix_is_bidirectional: bool = True
+    pinned_positions: int = 64
+    interleave_text_tokens: int = 4
+    interleave_frames: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1.")
+        if self.pinned_positions < 1:
+            raise ValueError(
+                f"model.layout.pinned_positions = {self.pinned_positions} is not allowed: expected at least 1, "
+                "the first position is the attention sink."
+            )
+
+
+@dataclass(slots=True)
+class TokenSequence:
+    """One document.
+
+    ids (T,); codes (T, K), -1 where there is no sound; chunk (T,) number of the encoder chunk, -1 in decoder mode;
+    pinned (T,) bool, stays attendable beyond the window; target (T,) bool, the id is to be predicted.
+    """
+
+    ids_T: Tensor
+    codes_TK: Tensor
+    chunk_T: Tensor
+    pinned_T: Tensor
+    target_T: Tensor
+
+    def __len__(self) -> int:
+        return self.ids_T.shape[0]
+
+
+@dataclass(slots=True)
+class SequenceBuilder:
+    """Appends segments in the order of the stream; `build()` gives the tensors."""
+
+    text: TextTokenizer
+    vocabulary: Vocabulary
+    num_codebooks: int
+    layout: LayoutConfig
+    ids: list[int] = field(default_factory=list)
+    codes: list[list[int]] = field(default_factory=list)
+    chunks: list[int] = field(default_factory=list)
+    pinned: list[bool] = field(default_factory=list)
+    targets: list[bool] = field(default_factory=list)
+    num_chunks: int = 0
+
+    def __post_init__(self) -> None:
+        self._decoder([Special.BOS], target=False)
+        self.pinned[0] = True
+
+    def system(self, text: str) -> "SequenceBuilder":
+        """Instructions or the names of the offered tools; pinned as far as `pinned_positions` reaches."""
+        start = len(self.ids)
+        self._encoder([Special.SYSTEM, *self.text.encode(text), Special.END])
+        for i in range(start, min(len(self.ids), self.layout.pinned_positions)):
+            self.pinned[i] = True
+        return self
+
+    def user_text(self, text: str) -> "SequenceBuilder":
+        self._encoder([Special.USER, *self.text.encode(text), Special.END])
+        return self
+
+    def user_audio(self, codes: AudioCodes) -> "SequenceBuilder":
+        """Codes of one utterance, semantic (1, F) and acoustic (1, F, K)."""
+        frames = self._frame_ids(codes)
+        none = [NO_CODE] * self.num_codebooks
+        self._encoder(
+            [Special.USER, Special.AUDIO, *frames, Special.END], [none, none, *codes.acoustic_BFK[0].tolist(), none]
+        )
+        return self
+
+    def tool_result(self, text: str) -> "SequenceBuilder":
+        self._encoder([Special.TOOL, *self.text.encode(text), Special.END])
+        return self
+
+    def assistant(self, mode: Mode) -> "SequenceBuilder":
+        """Opens an assistant segment: the prompt ends here when the rest is to be generated."""
+        self._decoder([Special.ASSISTANT, mode.special], target=False)
+        return self
+
+    def answer_text(self, text: str) -> "SequenceBuilder":
+        self._decoder(self.text.encode(text))
+        return self
+
+    def answer_tool_call(self, call_json: str) -> "SequenceBuilder":
+        self._decoder([Special.TOOL_CALL, *self.text.encode(call_json)])
+        return self
+
+    def answer_frames(self, codes: AudioCodes) -> "SequenceBuilder":
+        self._decoder(self._frame_ids(codes), codes.acoustic_BFK[0].tolist())
+        return self
+
+    def answer_speech(self, text: str, codes: AudioCodes) -> "SequenceBuilder":
+        """Interleaved answer: n text ids, m frames, ..., text end, the rest of the frames.
+
+        Raises:
+            ValueError: the sound is over before its transcript is.
+        """
+        words, frames = self.text.encode(text), self._frame_ids(codes)
+        acoustic = codes.acoustic_BFK[0].tolist()
+        n, m = self.layout.interleave_text_tokens, self.layout.interleave_frames
+        done = 0
+        for start in range(0, len(words), n):
+            piece = words[start : start + n]
+            self._decoder(piece)
+            if len(piece) < n or start + n >= len(words):
+                break
+            if done + m >= len(frames):
+                raise ValueError(
+                    f"text of {len(words)} ids outlasts its {len(frames)} frames: expected the transcript to lead the "
+                    f"sound. Raise model.layout.interleave_text_tokens = {n} or drop the item."
+                )
+            self._decoder(frames[done : done + m], acoustic[done : done + m])
+            done += m
+        self._decoder([Special.TEXT_END])
+        self._decoder(frames[done:], acoustic[done:])
+        return self
+
+    def end(self) -> "SequenceBuilder":
+        self._decoder([Special.END])
+        return self
+
+    def build(self) -> TokenSequence:
+        return TokenSequence(
+            torch.tensor(self.ids),
+            torch.tensor(self.codes),
+            torch.tensor(self.chunks),
+            torch.tensor(self.pinned),
+            torch.tensor(self.targets),
+        )
+
+    def _frame_ids(self, codes: AudioCodes) -> list[int]:
+        if codes.semantic_BF.shape[0] != 1 or codes.acoustic_BFK.shape[-1] != self.num_codebooks:
+            raise ValueError(
+                f"codes have shapes {tuple(codes.semantic_BF.shape)}, {tuple(codes.acoustic_BFK.shape)}: expected one "
+                f"utterance with {self.num_codebooks} codebooks. Use codes of this build's tokenizer."
+            )
+        return [self.vocabulary.semantic_start + code for code in codes.semantic_BF[0].tolist()]
+
+    def _decoder(self, ids: list[int], codes: list[list[int]] | None = None, target: bool = True) -> None:
+        self._append(ids, codes, [NO_CHUNK] * len(ids), target)
+
+    def _encoder(self, ids: list[int], codes: list[list[int]] | None = None) -> None:
+        chunks = [NO_CHUNK] * len(ids)
+        if self.layout.prefix_is_bidirectional:
+            chunks = [self.num_chunks + i // self.layout.encoder_chunk for i in range(len(ids))]
+            self.num_chunks = chunks[-1] + 1
+        self._append(ids, codes, chunks, False)
+
+    def _append(self, ids: list[int], codes: list[list[int]] | None, chunks: list[int], target: bool) -> None:
+        self.ids += [int(token) for token in ids]
+        self.codes += codes if codes is not None else [[NO_CODE] * self.num_codebooks for _ in ids]
+        self.chunks += chunks
+        self.pinned += [False] * len(ids)
+        self.targets += [target] * len(ids)
+
+
+@dataclass(slots=True)
+class SequenceBatch:
+    """Rows of documents, padded or packed: the fields of TokenSequence with a batch axis, and per position its
+
+    place in its document (position, for the rotary angle) and the document's number (-1: padding).
+    """
+
+    ids_BT: Tensor
+    codes_BTK: Tensor
+    chunk_BT: Tensor
+    pinned_BT: Tensor
+    target_BT: Tensor
+    position_BT: Tensor
+    document_BT: Tensor
+
+
+def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
+    """Packs documents: each inner list becomes one row, rows are padded to the longest.
+
+    A list of one document a row is plain padding.
+
+    Raises:
+        ValueError: no rows, or a row without documents.
+    """
+    if not rows or any(not row for row in rows):
+        raise ValueError("rows is empty or has an empty row: expected at least one document a row. Drop empty rows.")
+    length = max(sum(len(document) for document in row) for row in rows)
+
+    def padded(pieces: list[Tensor], fill: int | bool) -> Tensor:
+        joined = torch.cat(pieces)
+        missing = joined.new_full((length - joined.shape[0], *joined.shape[1:]), fill)
+        return torch.cat([joined, missing])
+
+    return SequenceBatch(
+        ids_BT=torch.stack([padded([d.ids_T for d in row], Special.PAD) for row in rows]),
+        codes_BTK=torch.stack([padded([d.codes_TK for d in row], NO_CODE) for row in rows]),
+        chunk_BT=torch.stack([padded([d.chunk_T for d in row], NO_CHUNK) for row in rows]),
+        pinned_BT=torch.stack([padded([d.pinned_T for d in row], False) for row in rows]),
+        target_BT=torch.stack([padded([d.target_T for d in row], False) for row in rows]),
+        position_BT=torch.stack([padded([torch.arange(len(d)) for d in row], 0) for row in rows]),
+        document_BT=torch.stack(
+            [padded([torch.full((len(d),), i) for i, d in enumerate(row)], -1) for row in rows]
+        ),
+    )

@@ -1,0 +1,243 @@
+"""The network: one stack of blocks for text and audio positions, a main head and a depth decoder."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from omni_audio.checks import require, require_positive, require_range
+from omni_audio.model.attention import AttentionBackend, Places, visible
+from omni_audio.model.block import Block
+from omni_audio.model.depth import DepthConfig, DepthDecoder
+from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.rotary import rotary_angles
+from omni_audio.model.sequence import LayoutConfig, SequenceBatch
+from omni_audio.model.text import Vocabulary
+from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
+from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
+
+
+class AudioInput(Enum):
+    """How an audio frame enters: embeddings of its codes, the codes' own latent vectors, or both."""
+
+    CODES = "codes"
+    LATENTS = "latents"
+    BOTH = "both"
+
+
+@dataclass(kw_only=True, slots=True)
+class ModelConfig:
+    """The stack. Widths in numbers, window in positions (375 = 30 s of audio at 12.5 Hz)."""
+
+    num_text: int = 1024
+    width: int = 256
+    num_layers: int = 6
+    num_heads: int = 4
+    mlp_width: int = 704
+    window: int = 375
+    rotary_base: float = 10000.0
+    dropout: float = 0.0
+    attention: AttentionBackend = AttentionBackend.SDPA
+    audio_input: AudioInput = AudioInput.BOTH
+    layout: LayoutConfig = field(default_factory=LayoutConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+
+    def __post_init__(self) -> None:
+        require_positive("model.num_layers", self.num_layers)
+        require_positive("model.window", self.window)
+        require_range("model.dropout", self.dropout, 0.0, 0.9)
+        require(
+            self.num_heads > 0 and self.width % (2 * self.num_heads) == 0,
+            "model.num_heads",
+            self.num_heads,
+            f"half of model.width = {self.width} divisible by it",
+            "Change the number of heads.",
+        )
+        require(
+            self.layout.encoder_chunk <= self.window,
+            "model.layout.encoder_chunk",
+            self.layout.encoder_chunk,
+            f"at most model.window = {self.window}",
+            "Shorten the chunk.",
+        )
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.num_heads
+
+
+class FrameEmbedding(nn.Module):
+    """Acoustic and semantic codes of a frame -> (D,), added to the embedding of its id."""
+
+    def __init__(self, config: ModelConfig, tokenizer: TokenizerConfig) -> None:
+        super().__init__()
+        self.kind = config.audio_input
+        self.codebook_size = tokenizer.vq.codebook_size
+        self.semantic_levels = FiniteScalarQuantizer(tokenizer.semantic.levels)
+        num_codebooks, width = tokenizer.vq.num_codebooks, config.width
+        self.codebook_vectors: Tensor
+        if self.kind is not AudioInput.LATENTS:
+            self.table = nn.Embedding(num_codebooks * self.codebook_size, width)
+            nn.init.normal_(self.table.weight, std=0.01)
+        if self.kind is not AudioInput.CODES:
+            shape = (num_codebooks * self.codebook_size, tokenizer.vq.code_width)
+            self.register_buffer("codebook_vectors", torch.zeros(shape))
+            joined = 2 * tokenizer.vq.code_width + len(tokenizer.semantic.levels)
+            self.from_latent = nn.Sequential(nn.Linear(joined, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.num_coarse = tokenizer.semantic.num_coarse
+
+    def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
+        """Copies the tokenizer's codebooks, scaled to unit variance, where latents are used."""
+        if self.kind is not AudioInput.CODES:
+            vectors = torch.cat([book.get_buffer("vectors") for book in tokenizer.quantizer.codebooks])
+            scale = tokenizer.quantizer.codebooks[0].get_buffer("vectors").std().clamp_min(1e-8)
+            self.codebook_vectors.copy_(vectors / scale)
+
+    def forward(self, codes_MK: Tensor, semantic_M: Tensor) -> Tensor:
+        """(M, K) acoustic codes and (M,) semantic codes -> (M, D)."""
+        index_MK = codes_MK + torch.arange(codes_MK.shape[1], device=codes_MK.device) * self.codebook_size
+        parts = []
+        if self.kind is not AudioInput.LATENTS:
+            parts.append(self.table(index_MK).float().sum(1))
+        if self.kind is not AudioInput.CODES:
+            vectors_MKD = F.embedding(index_MK, self.codebook_vectors)
+            coarse_MD = vectors_MKD[:, : self.num_coarse].sum(1)
+            values_ML = self.semantic_levels.values(semantic_M)
+            parts.append(self.from_latent(torch.cat([vectors_MKD.sum(1), coarse_MD, values_ML], -1)))
+        return sum(parts[1:], parts[0])
+
+
+@dataclass(slots=True)
+class ModelLosses:
+    """Mean cross-entropy in nats: text and control ids, semantic ids, acoustic codes."""
+
+    text: Tensor
+    semantic: Tensor
+    acoustic: Tensor
+
+
+class OmniModel(nn.Module):
+    """One network that hears and speaks: ids and codes in, ids and codes out."""
+
+    def __init__(self, config: ModelConfig, tokenizer: TokenizerConfig) -> None:
+        super().__init__()
+        self.config, self.tokenizer_config = config, tokenizer
+        self.vocabulary = Vocabulary(config.num_text, tokenizer.semantic.num_codes)
+        self.embed = nn.Embedding(self.vocabulary.size, config.width)
+        nn.init.normal_(self.embed.weight, std=0.02)
+        self.frames = FrameEmbedding(config, tokenizer)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.num_heads, config.mlp_width, config.attention, config.dropout)
+            for _ in range(config.num_layers)
+        )
+        self.norm = nn.RMSNorm(config.width, eps=1e-5)
+        self.head = nn.Linear(config.width, self.vocabulary.size, bias=False)
+        self.depth = DepthDecoder(
+            config.depth, config.width, tokenizer.vq.num_codebooks, tokenizer.vq.codebook_size, config.attention
+        )
+        for name, parameter in self.named_parameters():
+            if name.endswith(("out.weight", "down.weight")):
+                nn.init.normal_(parameter, std=0.02 / (2 * config.num_layers) ** 0.5)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.embed.weight.device
+
+    def embed_positions(self, ids_BT: Tensor, codes_BTK: Tensor) -> Tensor:
+        """(B, T, D): the id's embedding, and for audio frames that of their codes."""
+        x_BTD = self.embed(ids_BT).float()
+        is_frame_BT = codes_BTK[..., 0] >= 0
+        if bool(is_frame_BT.any()):
+            semantic_M = ids_BT[is_frame_BT] - self.vocabulary.semantic_start
+            frames_MD = self.frames(codes_BTK[is_frame_BT], semantic_M)
+            x_BTD = x_BTD.index_put((is_frame_BT,), frames_MD.to(x_BTD.dtype), accumulate=True)
+        return x_BTD
+
+    def forward(self, batch: SequenceBatch) -> Tensor:
+        """Hidden states (B, T, D) of whole documents, normalised for the heads."""
+        places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
+        mask_BTT = visible(places, places, self.config.window)
+        angles = rotary_angles(batch.position_BT, self.config.head_width, self.config.rotary_base)
+        x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK)
+        for block in self.blocks:
+            x_BTD, _, _ = block(x_BTD, angles, mask_BTT)
+        return self.norm(x_BTD)
+
+    def losses(self, batch: SequenceBatch) -> ModelLosses:
+        """Losses of the target positions; the depth decoder learns on a random share of the frames."""
+        hidden_BTD = self(batch)[:, :-1]
+        target_BT = batch.target_BT[:, 1:]
+        ids_M, codes_MK = batch.ids_BT[:, 1:][target_BT], batch.codes_BTK[:, 1:][target_BT]
+        hidden_MD = hidden_BTD[target_BT]
+        entropy_M = F.cross_entropy(self.head(hidden_MD).float(), ids_M, reduction="none")
+        is_frame_M = codes_MK[:, 0] >= 0
+        return ModelLosses(
+            text=_mean_of(entropy_M, ~is_frame_M),
+            semantic=_mean_of(entropy_M, is_frame_M),
+            acoustic=self._depth_loss(hidden_MD, ids_M, codes_MK, is_frame_M),
+        )
+
+    def _depth_loss(self, hidden_MD: Tensor, ids_M: Tensor, codes_MK: Tensor, is_frame_M: Tensor) -> Tensor:
+        if self.training and self.config.depth.train_fraction < 1:
+            drawn = torch.rand(is_frame_M.shape, device=is_frame_M.device) < self.config.depth.train_fraction
+            is_frame_M = is_frame_M & drawn
+        if not bool(is_frame_M.any()):
+            return hidden_MD.sum() * 0.0
+        return self.depth.loss(hidden_MD[is_frame_M], self.embed(ids_M[is_frame_M]), codes_MK[is_frame_M])
+
+    def empty_cache(self, num_slots: int) -> KVCache:
+        """Cache for `num_slots` streams."""
+        return KVCache.empty(
+            num_layers=self.config.num_layers,
+            num_slots=num_slots,
+            num_heads=self.config.num_heads,
+            head_width=self.config.head_width,
+            window=self.config.window,
+            pinned=self.config.layout.pinned_positions,
+            device=self.device,
+        )
+
+    @torch.no_grad()
+    def advance(
+        self, ids_BT: Tensor, codes_BTK: Tensor, chunk_BT: Tensor, pinned_BT: Tensor, cache: KVCache, slots: Tensor
+    ) -> Tensor:
+        """Feeds T further positions to each of the B named slots and stores them.
+
+        An encoder chunk must lie whole in one call.
+
+        Returns:
+            Hidden states (B, T, D), normalised for the heads.
+
+        Raises:
+            ValueError: no positions, or a slot named twice.
+        """
+        require(ids_BT.shape[1] > 0, "ids_BT.shape[1]", 0, "at least one position", "Feed something.")
+        require(
+            len(set(slots.tolist())) == ids_BT.shape[0],
+            "slots",
+            slots.tolist(),
+            f"{ids_BT.shape[0]} different slots",
+            "Name each slot once.",
+        )
+        steps_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        position_BT = cache.length_S[slots][:, None] + steps_T
+        new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)
+        used = cache.used_places(slots)
+        mask_BTL = visible(new, cache.places(slots, used).joined(new), self.config.window)
+        angles = rotary_angles(position_BT, self.config.head_width, self.config.rotary_base)
+        x_BTD = self.embed_positions(ids_BT, codes_BTK)
+        keys, values = [], []
+        for layer, block in enumerate(self.blocks):
+            cached = (cache.keys[layer][slots, :, :used], cache.values[layer][slots, :, :used])
+            x_BTD, k, v = block(x_BTD, angles, mask_BTL, cached)
+            keys.append(k)
+            values.append(v)
+        cache.write(slots, new, keys, values)
+        return self.norm(x_BTD)
+
+
+def _mean_of(value_M: Tensor, chosen_M: Tensor) -> Tensor:
+    return (value_M * chosen_M).sum() / chosen_M.sum().clamp_min(1)

@@ -1,0 +1,137 @@
+"""Routes of the server; everything else is done by the parts they call."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from omni_audio.serving.body import drain, read_json
+from omni_audio.serving.chat import answer_chunks, whole_answer
+from omni_audio.serving.disconnect import EventStreamResponse, unless_disconnected
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.middleware import RequestHeadersMiddleware
+from omni_audio.serving.pieces import answer_pieces
+from omni_audio.serving.schemas import ChatRequest, parse_chat_request
+from omni_audio.serving.service import ChatService
+
+CLIENT_CLOSED_STATUS = 499
+"""What the access log shows for a client that left; nobody receives it."""
+
+
+def create_app(service: ChatService) -> FastAPI:
+    """Builds the ASGI app; its lifespan starts and stops the engine.
+
+    Args:
+        service: the parts that the routes call.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            service.stop()
+
+    app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.service = service
+    app.add_middleware(RequestHeadersMiddleware)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+
+    async def owner_of(request: Request) -> str:
+        try:
+            return service.keys.owner(request.headers.get("authorization"))
+        except ApiError:
+            await drain(request)
+            raise
+
+    @app.post("/v1/chat/completions")
+    @app.post("/chat/completions")
+    async def chat_completions(request: Request) -> Response:
+        owner = await owner_of(request)
+        config = service.config
+        payload = await read_json(
+            request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
+        )
+        chat = parse_chat_request(payload)
+        answer = _stream_chat if chat.stream else _plain_chat
+        return await unless_disconnected(request.receive, answer(service, chat, owner))
+
+    @app.get("/v1/models")
+    async def list_models(request: Request) -> Response:
+        await owner_of(request)
+        return _json({"object": "list", "data": service.models()})
+
+    @app.get("/v1/models/{model_id}")
+    async def get_model(request: Request, model_id: str) -> Response:
+        await owner_of(request)
+        return _json(service.model(model_id))
+
+    @app.get("/health")
+    async def health() -> Response:
+        return _json({"status": "ok", "engine": service.engine.snapshot()})
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        is_ready = service.engine.is_ready
+        return _json({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
+
+    return app
+
+
+async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
+    answer = await service.open(request, owner)
+    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
+    try:
+        return _json(await whole_answer(pieces, answer.stream, answer.plan, answer.context))
+    finally:
+        service.engine.cancel(answer.stream)
+
+
+async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
+    """Answers once the first piece is there: what fails before is a plain error with its own status."""
+    answer = await service.open(request, owner)
+    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
+    is_handed_over = False
+    try:
+        first = await anext(pieces)
+        chunks = answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
+        response = EventStreamResponse(
+            chunks,
+            on_close=lambda: service.engine.cancel(answer.stream),
+            send_timeout_s=service.config.send_timeout_s,
+        )
+        is_handed_over = True
+        return response
+    finally:
+        if not is_handed_over:
+            service.engine.cancel(answer.stream)
+
+
+def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
+
+
+async def _answer_api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _json(error.body(), error.status, error.headers())
+
+
+async def _answer_http_error(_: Request, error: Exception) -> Response:
+    """Unknown routes and methods."""
+    assert isinstance(error, HTTPException)
+    refusal = ApiError(error.status_code, f"{error.detail}. Check the method and the path.", code="not_found")
+    return _json(refusal.body(), error.status_code, dict(error.headers or {}))
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_STATUS)

@@ -1,0 +1,135 @@
+"""Sound at the border of the server: base64 clips in, 24 kHz pcm16 or wav out, whole or streamed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from enum import Enum
+
+import numpy as np
+import soxr
+from torch import Tensor
+
+from omni_audio.audio.io import decode_audio
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.serving.errors import ApiError, invalid_value
+
+OUTPUT_RATE_HZ = 24_000
+"""The rate of every spoken answer on the wire."""
+
+BYTES_PER_SAMPLE = 2
+CHUNK_BYTES = 3 * BYTES_PER_SAMPLE
+"""Streamed chunks are multiples of this: base64 groups of 3 bytes, samples of 2."""
+
+UNKNOWN_LENGTH = 0xFFFF_FFFF
+"""The data length in the header of a streamed wav: the end is not known yet."""
+
+
+class OutputFormat(Enum):
+    """Formats of spoken answers that are served."""
+
+    WAV = "wav"
+    PCM16 = "pcm16"
+
+
+def decode_input_audio(data: str, declared_format: str, *, param: str, max_duration_s: float) -> Tensor:
+    """Decodes one clip of a request.
+
+    Args:
+        data: base64 text.
+        declared_format: the part's `format`.
+        param: path of the part, for errors.
+        max_duration_s: the longest clip that is taken; none is when it is 0 or less.
+
+    Returns:
+        pcm_S, 16 kHz mono float32.
+
+    Raises:
+        ApiError: 400, not base64, not sound, of another type than declared, or too long.
+    """
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid_value(
+            f"{param}.data",
+            f"Invalid '{param}.data': it is not base64. Encode the file's bytes.",
+            "invalid_base64",
+        ) from None
+    if max_duration_s <= 0:
+        message = f"Invalid '{param}': the clips before it use up the allowed duration. Send less sound."
+        raise invalid_value(f"{param}.data", message, "invalid_audio")
+    if not raw:
+        raise invalid_value(f"{param}.data", f"Invalid '{param}.data': the clip is empty.", "invalid_audio")
+    try:
+        return decode_audio(raw, declared_format, max_duration_s=max_duration_s)
+    except ApiError:
+        raise
+    except Exception as error:  # whatever a decoder throws at hostile bytes, the client gets a 400
+        reason = str(error) if isinstance(error, ValueError) else "it could not be decoded"
+        raise invalid_value(
+            f"{param}.data", f"Invalid '{param}.data': {reason[:300]}", "invalid_audio"
+        ) from None
+
+
+class Pcm16Stream:
+    """16 kHz float samples in, 24 kHz s16le bytes out; any chunking gives the same bytes."""
+
+    def __init__(self) -> None:
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, OUTPUT_RATE_HZ, 1, dtype="float32")
+
+    def feed(self, pcm_S: np.ndarray) -> bytes:
+        """The bytes that these samples complete."""
+        return _pcm16(self._resampler.resample_chunk(pcm_S))
+
+    def finish(self) -> bytes:
+        """The bytes that are left; call it once, last."""
+        return _pcm16(self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+
+
+def _pcm16(pcm_S: np.ndarray) -> bytes:
+    return (np.clip(pcm_S, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes()
+
+
+class Base64Chunker:
+    """Cuts a byte stream so that the base64 texts of its chunks may be joined.
+
+    Each chunk but the last holds whole groups of 3 bytes, and whole samples: it can be played as it comes.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> str:
+        """Base64 of what can go out now, perhaps ""."""
+        self._rest += data
+        ready = len(self._rest) // CHUNK_BYTES * CHUNK_BYTES
+        chunk, self._rest = self._rest[:ready], self._rest[ready:]
+        return base64.b64encode(chunk).decode("ascii")
+
+    def finish(self) -> str:
+        """Base64 of the rest, perhaps ""."""
+        chunk, self._rest = self._rest, b""
+        return base64.b64encode(chunk).decode("ascii")
+
+
+def wav_header(num_data_bytes: int | None) -> bytes:
+    """The 44 bytes before 24 kHz mono s16le samples; None where the length is not known yet (streams)."""
+    data_bytes = UNKNOWN_LENGTH if num_data_bytes is None else num_data_bytes
+    riff_bytes = UNKNOWN_LENGTH if num_data_bytes is None else num_data_bytes + 36
+    byte_rate = OUTPUT_RATE_HZ * BYTES_PER_SAMPLE
+    form = struct.pack(
+        "<IHHIIHH", 16, 1, 1, OUTPUT_RATE_HZ, byte_rate, BYTES_PER_SAMPLE, 8 * BYTES_PER_SAMPLE
+    )
+    sizes = [struct.pack("<I", size) for size in (riff_bytes, data_bytes)]
+    return b"RIFF" + sizes[0] + b"WAVEfmt " + form + b"data" + sizes[1]
+
+
+def stream_header(output_format: OutputFormat) -> bytes:
+    """The bytes that open a streamed answer of this format."""
+    return wav_header(None) if output_format is OutputFormat.WAV else b""
+
+
+def whole_file(pcm16: bytes, output_format: OutputFormat) -> bytes:
+    """A complete file of this format."""
+    return wav_header(len(pcm16)) + pcm16 if output_format is OutputFormat.WAV else pcm16

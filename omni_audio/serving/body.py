@@ -1,0 +1,76 @@
+"""Reads a request body within limits of size and time, and parses it as strict JSON."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from omni_audio.serving.errors import ApiError, request_too_large
+
+DRAIN_TIMEOUT_S = 2.0
+"""For how long the rest of a refused body is read and dropped: the client gets to read the refusal."""
+
+
+async def read_json(request: Request, *, limit_bytes: int, timeout_s: float) -> object:
+    """Reads and parses the body.
+
+    Args:
+        request: the request whose body was not read yet.
+        limit_bytes: the largest body that is taken.
+        timeout_s: the longest time that the client may take to send it.
+
+    Raises:
+        ApiError: 400 for what is not JSON, 408 for a late body, 413 for a large one, 415 for another type.
+        ClientDisconnect: the client went away.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        message = f"Unsupported content-type {media_type[:80]!r}. Send application/json."
+        raise ApiError(415, message, code="unsupported_media_type")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError(
+            415,
+            "Compressed bodies are not taken. Send it without content-encoding.",
+            code="unsupported_media_type",
+        )
+    body = await _read(request, limit_bytes, timeout_s)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
+
+
+async def _read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared[:20]) > limit_bytes:
+        await drain(request)
+        raise request_too_large(limit_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit_bytes:
+                    break
+    except TimeoutError:
+        message = f"The body did not arrive within {timeout_s:g} s. Send it faster, or send less."
+        raise ApiError(408, message, code="timeout") from None
+    if len(body) > limit_bytes:
+        body.clear()
+        await drain(request)
+        raise request_too_large(limit_bytes)
+    return bytes(body)
+
+
+async def drain(request: Request) -> None:
+    """Reads and drops what is left of an unread body for a short while, so that the refusal can be read."""
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            while True:
+                message = await request.receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+    except (TimeoutError, ClientDisconnect):
+        return

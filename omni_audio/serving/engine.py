@@ -1,0 +1,298 @@
+"""The engine: one thread steps a generator over all open slots and hands out text and sound as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omni_audio.model.assistant import Piece, PieceDecoder
+from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.serving.errors import overloaded
+from omni_audio.serving.stream import (
+    AudioDelta,
+    PromptRefusedError,
+    Stream,
+    StreamEnd,
+    StreamEvent,
+    StreamFailedError,
+    TextDelta,
+    ToolDelta,
+)
+
+if TYPE_CHECKING:
+    from omni_audio.model.generate import Event, GenerationRequest, Generator
+    from omni_audio.model.sequence import TokenSequence
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(kw_only=True, slots=True)
+class EngineCounters:
+    """How streams ended since the start."""
+
+    admitted: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    rejected: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Returns the counters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+class Engine:
+    """Continuous batching: streams join and leave the batch between two steps.
+
+    Args:
+        make_generator: gives a fresh generator; called again after a failed step, which leaves unknown state.
+        make_decoder: gives the decoder of one stream's events (pending bytes, vocoder state).
+        num_slots: streams that run at once.
+        queue_limit: streams that may wait for a slot; more are refused with 503.
+        limit_events: events that may wait for one reader.
+    """
+
+    def __init__(
+        self,
+        make_generator: Callable[[], Generator],
+        make_decoder: Callable[[], PieceDecoder],
+        *,
+        num_slots: int,
+        queue_limit: int,
+        limit_events: int,
+    ) -> None:
+        self._make_generator = make_generator
+        self._make_decoder = make_decoder
+        self._num_slots = num_slots
+        self._queue_limit = queue_limit
+        self._limit_events = limit_events
+        self._generator: Generator = make_generator()
+        self._wake = threading.Condition()
+        self._pending: deque[Stream] = deque()
+        self._active: dict[int, tuple[Stream, PieceDecoder]] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="omni-audio-engine", daemon=True)
+        self.counters = EngineCounters()
+
+    # ---- called from the event loop ----
+
+    def start(self) -> None:
+        """Starts the engine's thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; open streams fail."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_TIMEOUT_S)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive() and not self._stopping
+
+    @property
+    def num_active(self) -> int:
+        """Slots in use."""
+        return len(self._active)
+
+    @property
+    def num_pending(self) -> int:
+        """Streams that wait for a slot."""
+        return len(self._pending)
+
+    def submit(
+        self, prompt: TokenSequence, request: GenerationRequest, *, max_total_tokens: int | None = None
+    ) -> Stream:
+        """Queues a stream; call it from the event loop that will read it.
+
+        Raises:
+            ApiError: 503, the queue is full.
+        """
+        stream = Stream(
+            prompt,
+            request,
+            max_total_tokens=max_total_tokens,
+            limit_events=self._limit_events,
+            loop=asyncio.get_running_loop(),
+        )
+        with self._wake:
+            free_slots = self._num_slots - len(self._active)
+            if self._stopping or len(self._pending) >= self._queue_limit + free_slots:
+                self.counters.rejected += 1
+                raise overloaded()
+            self._pending.append(stream)
+            self._wake.notify_all()
+        return stream
+
+    def cancel(self, stream: Stream, *, is_complete: bool = False) -> None:
+        """Frees the stream's place before the next step; harmless once it has ended.
+
+        Args:
+            stream: a stream of this engine.
+            is_complete: the reader has all it wants (a stop sequence), so it counts as completed.
+        """
+        with self._wake:
+            if stream.cancelled.is_set():
+                return
+            stream.is_complete = is_complete
+            stream.cancelled.set()
+            if stream in self._pending:
+                self._pending.remove(stream)
+                self.counters.cancelled += 1
+            self._wake.notify_all()
+
+    # ---- the engine's thread ----
+
+    def _run(self) -> None:
+        try:
+            with torch.inference_mode():
+                while self._wait_for_work():
+                    self._close_cancelled()
+                    self._admit()
+                    if self._active:
+                        self._step()
+        except Exception:
+            logger.exception("the engine's loop failed; the server is no longer ready")
+        with self._wake:
+            self._stopping = True
+            waiting = list(self._pending)
+            self._pending.clear()
+        for slot in list(self._active):
+            self._end(slot, failure=StreamFailedError("the engine stopped"))
+        for stream in waiting:
+            stream.fail(StreamFailedError("the engine stopped"))
+
+    def _wait_for_work(self) -> bool:
+        with self._wake:
+            while not (self._stopping or self._pending or self._active):
+                self._wake.wait()
+            return not self._stopping
+
+    def _close_cancelled(self) -> None:
+        for slot, (stream, _) in list(self._active.items()):
+            if stream.cancelled.is_set():
+                if stream.is_complete:
+                    self.counters.completed += 1
+                else:
+                    self.counters.cancelled += 1
+                self._end(slot)
+
+    def _admit(self) -> None:
+        for slot in range(self._num_slots):
+            if slot in self._active:
+                continue
+            with self._wake:
+                if not self._pending:
+                    return
+                stream = self._pending.popleft()
+                # Taken under the lock, so that submit() never sees the stream in neither place.
+                self._active[slot] = (stream, self._make_decoder())
+            stream.times.admitted_s = time.monotonic()
+            self.counters.admitted += 1
+            try:
+                self._generator.open(slot, stream.prompt, stream.request)
+            except ValueError as error:
+                self._end(slot, failure=PromptRefusedError(str(error)))
+            except Exception as error:
+                logger.exception("prefill failed in slot %d", slot)
+                self._end(slot, failure=StreamFailedError(repr(error)))
+
+    def _step(self) -> None:
+        try:
+            events = self._generator.step()
+        except Exception as error:
+            logger.exception("a step failed with %d open streams", len(self._active))
+            for slot in list(self._active):
+                self._end(slot, failure=StreamFailedError(repr(error)), close=False)
+            self._generator = self._make_generator()
+            return
+        for event in events:
+            if event.slot not in self._active:  # ended by an earlier event of this step
+                continue
+            try:
+                self._dispatch(event)
+            except Exception as error:
+                logger.exception("the output of slot %d failed", event.slot)
+                self._end(event.slot, failure=StreamFailedError(repr(error)))
+
+    def _dispatch(self, event: Event) -> None:
+        slot = event.slot
+        stream, decoder = self._active[slot]
+        if stream.cancelled.is_set():
+            return
+        if isinstance(event, Finished):
+            self._finish(slot, event.reason)
+            return
+        now_s = time.monotonic()
+        if stream.times.first_token_s is None:
+            stream.times.first_token_s = now_s
+        made = _delta(event, decoder.push(event))
+        if isinstance(made, AudioDelta) and stream.times.first_audio_s is None:
+            stream.times.first_audio_s = time.monotonic()
+        stream.made.add(made)
+        if not stream.put(made):
+            self._end(slot, failure=StreamFailedError("the reader stalled"))
+        elif stream.max_total_tokens is not None and stream.made.total_tokens >= stream.max_total_tokens:
+            self._finish(slot, FinishReason.LENGTH)
+
+    def _finish(self, slot: int, reason: FinishReason) -> None:
+        stream, decoder = self._active[slot]
+        rest = decoder.push(Finished(slot, reason))
+        stream.times.finished_s = time.monotonic()
+        self._release(slot)
+        self.counters.completed += 1
+        if rest.text:
+            stream.put(TextDelta(rest.text, 0))
+        if rest.pcm_S is not None:
+            stream.put(AudioDelta(_samples(rest.pcm_S), 0))
+        stream.put(StreamEnd(reason.value))
+
+    def _end(self, slot: int, *, failure: StreamFailedError | None = None, close: bool = True) -> None:
+        stream, _ = self._active[slot]
+        stream.times.finished_s = time.monotonic()
+        self._release(slot, close=close)
+        if failure is not None:
+            self.counters.failed += 1
+            stream.fail(failure)
+
+    def _release(self, slot: int, *, close: bool = True) -> None:
+        if close:
+            try:
+                self._generator.close(slot)
+            except Exception:
+                logger.exception("closing slot %d failed", slot)
+        with self._wake:
+            del self._active[slot]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Returns the counters and gauges, for /health and tests."""
+        return {"active": self.num_active, "pending": self.num_pending, **self.counters.as_dict()}
+
+
+def _delta(event: TextToken | ToolToken | AudioFrame, piece: Piece) -> StreamEvent:
+    """The reader's event: what the piece holds, counted as what the generator made."""
+    if isinstance(event, TextToken):
+        return TextDelta(piece.text)
+    if isinstance(event, ToolToken):
+        return ToolDelta(piece.tool)
+    assert piece.pcm_S is not None
+    return AudioDelta(_samples(piece.pcm_S))
+
+
+def _samples(pcm_S: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(pcm_S.float().cpu().numpy())

@@ -1,0 +1,110 @@
+"""Error objects of the HTTP contract: a refusal is one `ApiError` with status, code and parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ApiError(Exception):
+    """A refusal that the client is meant to read.
+
+    Args:
+        status: HTTP status, 400..599.
+        message: what is wrong and what to do about it.
+        type_: the error object's `type`.
+        param: path of the parameter at fault, such as `messages[0].content`.
+        code: the error object's `code`.
+        retry_after_s: seconds for the Retry-After header; only with 429 and 503.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type_: str = "invalid_request_error",
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type_
+        self.param = param
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+    def body(self) -> dict[str, Any]:
+        """Returns the JSON object `{"error": {...}}`."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return {"error": error}
+
+    def headers(self) -> dict[str, str]:
+        """Returns the headers that go with the error."""
+        headers = {}
+        if self.retry_after_s is not None:
+            headers["retry-after"] = str(self.retry_after_s)
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        return headers
+
+
+def invalid_value(param: str | None, message: str, code: str = "invalid_value") -> ApiError:
+    """A 400: the value of `param` breaks a rule."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def unsupported(param: str, value: object, allowed: Sequence[object] | str, remedy: str = "") -> ApiError:
+    """A 400: the contract knows the value, this server does not serve it."""
+    listed = allowed if isinstance(allowed, str) else ", ".join(repr(item) for item in allowed)
+    message = f"Unsupported value for '{param}': {_short(value)}. Supported: {listed}."
+    return ApiError(400, f"{message} {remedy}".rstrip(), param=param, code="unsupported_value")
+
+
+def invalid_api_key() -> ApiError:
+    """A 401; the offered key is never repeated."""
+    return ApiError(
+        401,
+        "No valid API key was given. Send one of the server's keys as 'Authorization: Bearer KEY'.",
+        code="invalid_api_key",
+    )
+
+
+def model_not_found(model: str, param: str | None = "model") -> ApiError:
+    """A 404 for a model id that is neither the build nor an alias."""
+    message = f"The model {_short(model)} does not exist here. GET /v1/models lists those that do."
+    return ApiError(404, message, param=param, code="model_not_found")
+
+
+def request_too_large(limit_bytes: int) -> ApiError:
+    """A 413 for a body over the limit."""
+    return ApiError(
+        413,
+        f"The request body is over the limit of {limit_bytes} bytes. Send less.",
+        code="request_too_large",
+    )
+
+
+def overloaded(retry_after_s: int = 1) -> ApiError:
+    """A 503: every slot is taken and the queue is full."""
+    return ApiError(
+        503,
+        "The server is overloaded: all slots are busy and the queue is full. Try again later.",
+        type_="server_error",
+        code="overloaded",
+        retry_after_s=retry_after_s,
+    )
+
+
+def server_error(
+    message: str = "The server had an error while it handled the request.", code: str = "server_error"
+) -> ApiError:
+    """A 500; the message must not carry internals."""
+    return ApiError(500, message, type_="server_error", code=code)
+
+
+def _short(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,85 @@
+"""What an answer is made of, whole or streamed: text up to a stop sequence, checked calls, pcm16."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from omni_audio.serving.audio_codec import Pcm16Stream
+from omni_audio.serving.engine import Engine
+from omni_audio.serving.plan import AnswerPlan
+from omni_audio.serving.stop import StopFilter
+from omni_audio.serving.stream import AudioDelta, Stream, StreamEnd, TextDelta, ToolDelta
+from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """Some words, not empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPiece:
+    """Some 24 kHz s16le samples, not empty."""
+
+    pcm16: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A whole, checked tool call."""
+
+    call: MadeCall
+
+
+@dataclass(frozen=True, slots=True)
+class EndPiece:
+    """The last piece, with the finish_reason."""
+
+    finish_reason: str
+
+
+AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallPiece | EndPiece
+
+
+async def answer_pieces(engine: Engine, stream: Stream, plan: AnswerPlan) -> AsyncIterator[AnswerPiece]:
+    """Reads a stream to its end and frees its slot, however the reading ends.
+
+    Raises:
+        StreamFailedError: the stream ended by a fault.
+        ApiError: 500, the model's tool call is invalid.
+    """
+    stop = StopFilter(plan.stop)
+    sound = Pcm16Stream() if plan.output_format is not None else None
+    call_text = ""
+    has_sound = False
+    try:
+        while True:
+            event = await stream.get()
+            if isinstance(event, TextDelta):
+                if text := stop.feed(event.text):
+                    yield TextPiece(text)
+                if stop.is_stopped:
+                    engine.cancel(stream, is_complete=True)
+                    yield EndPiece("stop")
+                    return
+            elif isinstance(event, ToolDelta):
+                call_text += event.text
+            elif isinstance(event, AudioDelta) and sound is not None:
+                has_sound = True
+                if pcm16 := sound.feed(event.pcm_S):
+                    yield AudioPiece(pcm16)
+            elif isinstance(event, StreamEnd):
+                if text := stop.finish():
+                    yield TextPiece(text)
+                if event.reason == "tool_calls":
+                    yield CallPiece(parse_tool_call(call_text, plan.tool_names))
+                if sound is not None and has_sound and (pcm16 := sound.finish()):
+                    yield AudioPiece(pcm16)
+                yield EndPiece(event.reason)
+                return
+    finally:
+        engine.cancel(stream)

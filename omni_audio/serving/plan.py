@@ -1,0 +1,213 @@
+"""From a checked request to a plan of the answer: what is served of the contract, and with which defaults.
+
+Accepted without effect: store, metadata, parallel_tool_calls (a reply holds at most one call),
+stream_options.include_obfuscation, and every field that the schema does not know. Of a tool only the name
+reaches the model; its description and parameters are neither shown nor enforced.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from omni_audio.model.assistant import Turn
+from omni_audio.model.generate import GenerationRequest
+from omni_audio.model.sequence import Mode
+from omni_audio.serving.audio_codec import OutputFormat
+from omni_audio.serving.errors import invalid_value, unsupported
+from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
+from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
+from omni_audio.serving.turns import TranscriptLookup, turns_of
+
+GREEDY_BELOW = 1e-3
+"""Temperatures below are greedy: logits divided by less may overflow, and the draw would be the same."""
+
+
+@dataclass(kw_only=True, slots=True)
+class AnswerPlan:
+    """All that is needed to answer, in the server's own terms."""
+
+    turns: list[Turn]
+    tool_names: list[str] = field(default_factory=list)
+    output_format: OutputFormat | None
+    generation: GenerationRequest
+    max_total_tokens: int | None
+    stop: list[str]
+    is_stream: bool
+    include_usage: bool
+
+    @property
+    def mode(self) -> Mode:
+        """What is asked of the model."""
+        return self.generation.mode
+
+
+def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: TranscriptLookup) -> AnswerPlan:
+    """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
+
+    Args:
+        request: the checked body.
+        limits: of this server.
+        transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
+
+    Raises:
+        ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
+    """
+    _refuse_unserved(request)
+    output_format = _output_format(request, limits)
+    tool_names, is_call_required = _tools(request)
+    max_total = _max_total_tokens(request)
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    if stop and output_format is not None:
+        raise unsupported("stop", stop, "none with audio output", "Leave stop out, or ask for text only.")
+    options = request.stream_options
+    if options is not None and not request.stream:
+        message = (
+            "Invalid 'stream_options': only allowed with stream = true. Set it, or leave stream_options out."
+        )
+        raise invalid_value("stream_options", message)
+    temperature = 1.0 if request.temperature is None else request.temperature
+    temperature = 0.0 if temperature < GREEDY_BELOW else temperature
+    seed = request.seed
+    if seed is None:
+        seed = 0 if temperature == 0 else secrets.randbits(63)
+    generation = GenerationRequest(
+        mode=Mode.REPLY_TEXT if output_format is None else Mode.REPLY_AUDIO,
+        tools=bool(tool_names),
+        tool_required=is_call_required,
+        temperature=temperature,
+        top_p=1.0 if request.top_p is None else request.top_p,
+        seed=seed,
+        max_text_tokens=min(limits.max_text_tokens, max_total or limits.max_text_tokens),
+        max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
+    )
+    return AnswerPlan(
+        turns=turns_of(request.messages, transcript_of, max_audio_s=limits.max_input_audio_s),
+        tool_names=tool_names,
+        output_format=output_format,
+        generation=generation,
+        max_total_tokens=max_total,
+        stop=stop,
+        is_stream=bool(request.stream),
+        include_usage=bool(options and options.include_usage),
+    )
+
+
+def _refuse_unserved(request: ChatRequest) -> None:
+    """Refuses, by name, what the contract has and this server does not do yet."""
+    if (request.n or 1) > 1:
+        raise unsupported("n", request.n, [1], "Send several requests.")
+    if request.logprobs:
+        raise unsupported("logprobs", True, [False])
+    if request.top_logprobs:
+        raise unsupported("top_logprobs", request.top_logprobs, [0])
+    for name in ("frequency_penalty", "presence_penalty"):
+        if getattr(request, name):
+            raise unsupported(name, getattr(request, name), [0])
+    if request.logit_bias:
+        raise unsupported("logit_bias", request.logit_bias, "an empty map")
+    if request.response_format is not None and request.response_format.type != "text":
+        raise unsupported("response_format.type", request.response_format.type, ["text"])
+    if request.functions is not None:
+        raise unsupported("functions", "functions", "tools", "Use tools instead.")
+    if request.function_call is not None:
+        raise unsupported(
+            "function_call", "function_call", "tool_choice", "Use tool_choice, which replaced it."
+        )
+    if request.stream_options is not None and request.stream_options.include_timestamps:
+        raise unsupported("stream_options.include_timestamps", True, [False])
+
+
+def _max_total_tokens(request: ChatRequest) -> int | None:
+    new, old = request.max_completion_tokens, request.max_tokens
+    if new is not None and old is not None and new != old:
+        message = f"Invalid 'max_tokens': {old} is not max_completion_tokens = {new}. Send one of them."
+        raise invalid_value("max_tokens", message)
+    return old if new is None else new
+
+
+def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat | None:
+    """None for text; otherwise the format of the sound. Checks voice and speed too."""
+    modalities = request.modalities
+    wants_audio = modalities is not None and "audio" in modalities
+    if modalities is not None and len(set(modalities)) != len(modalities):
+        raise invalid_value("modalities", "Invalid 'modalities': each may be named once. Drop the repeat.")
+    audio = request.audio
+    if request.mode is not None:
+        if modalities is not None and wants_audio != (request.mode == "audio"):
+            message = (
+                f"Invalid 'mode': {request.mode!r} contradicts modalities = {modalities}. Send one of them."
+            )
+            raise invalid_value("mode", message)
+        wants_audio = request.mode == "audio"
+        if wants_audio and audio is None:
+            audio = AudioOptions(voice=DEFAULT_VOICE, format="pcm16" if request.stream else "wav")
+    _check_speed(request)
+    if not wants_audio:
+        if audio is not None:
+            message = "Invalid 'audio': only allowed with 'audio' in modalities. Add it, or leave audio out."
+            raise invalid_value("audio", message)
+        return None
+    if audio is None:
+        message = "Missing 'audio': modalities has 'audio'. Add audio = {\"voice\": ..., \"format\": ...}."
+        raise invalid_value("audio", message, "missing_required_parameter")
+    voice = audio.voice if isinstance(audio.voice, str) else audio.voice.id
+    if voice not in limits.voices:
+        param = "audio.voice" if isinstance(audio.voice, str) else "audio.voice.id"
+        raise unsupported(param, voice, limits.voices)
+    served = [item.value for item in OutputFormat]
+    if audio.format not in served:
+        raise unsupported("audio.format", audio.format, served)
+    return OutputFormat(audio.format)
+
+
+def _check_speed(request: ChatRequest) -> None:
+    found = {"speed": request.speed}
+    if request.audio is not None:
+        found["audio.speed"] = request.audio.speed
+        if not isinstance(request.audio.voice, str):
+            found["audio.voice.speed"] = request.audio.voice.speed
+    given = {name: value for name, value in found.items() if value is not None}
+    if len(set(given.values())) > 1:
+        name = list(given)[-1]
+        raise invalid_value(name, f"Invalid '{name}': two different speeds were given: {given}. Send one.")
+    for name, value in given.items():
+        if value != 1.0:
+            raise unsupported(name, value, [1.0])
+
+
+def _tools(request: ChatRequest) -> tuple[list[str], bool]:
+    """Names of the tools that the model is to see, and whether it must call one."""
+    names = _offered_names(request)
+    choice = request.tool_choice
+    if choice is None:
+        return names, False
+    if choice == "none":
+        return [], False
+    if not names:
+        message = "Invalid 'tool_choice': only allowed with tools. Offer tools, or leave tool_choice out."
+        raise invalid_value("tool_choice", message)
+    if isinstance(choice, AllowedTools):
+        raise unsupported("tool_choice.type", "allowed_tools", ["function"], "Offer fewer tools.")
+    if isinstance(choice, NamedToolChoice):
+        if choice.function.name not in names:
+            param = "tool_choice.function.name"
+            message = f"Invalid '{param}': {choice.function.name!r} is not in tools. Allowed: {names}."
+            raise invalid_value(param, message)
+        return [choice.function.name], True
+    return names, choice == "required"
+
+
+def _offered_names(request: ChatRequest) -> list[str]:
+    names: list[str] = []
+    for index, tool in enumerate(request.tools or []):
+        if isinstance(tool, CustomTool):
+            raise unsupported(f"tools[{index}].type", "custom", ["function"])
+        if tool.function.name in names:
+            param = f"tools[{index}].function.name"
+            message = f"Invalid '{param}': {tool.function.name!r} is there twice. Rename one."
+            raise invalid_value(param, message)
+        if tool.function.strict:
+            raise unsupported(f"tools[{index}].function.strict", True, [False])
+        names.append(tool.function.name)
+    return names

@@ -1,0 +1,315 @@
+"""Request models of POST /v1/chat/completions: types and ranges; plan.py decides what is served of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import ConfigDict, Field
+
+from omni_audio.serving.errors import ApiError
+
+MAX_INT64 = 2**63 - 1
+MAX_ECHO_CHARS = 300
+"""Of what a client sent, at most so much comes back in an error."""
+
+NAME_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
+
+Speed = Annotated[float, Field(ge=0.25, le=4.0)]
+Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
+FunctionName = Annotated[str, Field(pattern=NAME_PATTERN)]
+PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT64)]
+
+
+class StrictModel(pydantic.BaseModel):
+    """No coercion ("0.5" is not a number, true is not 1), no NaN or infinity, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, regex_engine="python-re")
+
+
+# ---- messages ----
+
+
+class TextPart(StrictModel):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class InputAudio(StrictModel):
+    """Base64 bytes of one clip and their declared format."""
+
+    data: Annotated[str, Field(min_length=1)]
+    format: Literal["wav", "mp3", "flac", "opus", "webm", "pcmu", "pcm16"]
+
+
+class InputAudioPart(StrictModel):
+    """A spoken piece of a user message."""
+
+    type: Literal["input_audio"]
+    input_audio: InputAudio
+
+
+class ImagePart(StrictModel):
+    """Known to the contract, refused by the plan."""
+
+    type: Literal["image_url"]
+
+
+class FilePart(StrictModel):
+    """Known to the contract, refused by the plan."""
+
+    type: Literal["file"]
+
+
+class RefusalPart(StrictModel):
+    """A refusal in an earlier answer."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+UserPart = Annotated[TextPart | InputAudioPart | ImagePart | FilePart, Field(discriminator="type")]
+AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+TextContent = str | Annotated[list[TextPart], Field(min_length=1)]
+
+
+class SystemMessage(StrictModel):
+    """What the developer asks of the assistant."""
+
+    role: Literal["system", "developer"]
+    content: TextContent
+
+
+class UserMessage(StrictModel):
+    """Text, sound or both."""
+
+    role: Literal["user"]
+    content: str | Annotated[list[UserPart], Field(min_length=1)]
+    audio: str | None = None
+
+
+class CalledFunction(StrictModel):
+    """Name and JSON text of the arguments of an earlier call."""
+
+    name: FunctionName
+    arguments: str
+
+
+class ToolCall(StrictModel):
+    """An earlier call."""
+
+    id: Annotated[str, Field(min_length=1)]
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class AudioReference(StrictModel):
+    """The id of an earlier spoken answer."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class AssistantMessage(StrictModel):
+    """An earlier answer."""
+
+    role: Literal["assistant"]
+    content: str | Annotated[list[AssistantPart], Field(min_length=1)] | None = None
+    audio: AudioReference | None = None
+    tool_calls: Annotated[list[ToolCall], Field(min_length=1)] | None = None
+    function_call: CalledFunction | None = None
+
+
+class ToolMessage(StrictModel):
+    """The result of an earlier call."""
+
+    role: Literal["tool"]
+    content: TextContent
+    tool_call_id: Annotated[str, Field(min_length=1)]
+
+
+class FunctionMessage(StrictModel):
+    """Deprecated form of a tool message."""
+
+    role: Literal["function"]
+    name: FunctionName
+    content: str | None
+
+
+Message = Annotated[
+    SystemMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage,
+    Field(discriminator="role"),
+]
+
+
+# ---- tools and formats ----
+
+
+class FunctionSpec(StrictModel):
+    """A function that the model may call."""
+
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class FunctionTool(StrictModel):
+    """A tool of type function."""
+
+    type: Literal["function"]
+    function: FunctionSpec
+
+
+class CustomTool(StrictModel):
+    """Known to the contract, refused by the plan."""
+
+    type: Literal["custom"]
+
+
+class NamedFunction(StrictModel):
+    """The name inside a tool choice."""
+
+    name: FunctionName
+
+
+class NamedToolChoice(StrictModel):
+    """Asks for one function by name."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class AllowedTools(StrictModel):
+    """Asks for some of the offered tools; refused by the plan."""
+
+    type: Literal["allowed_tools"]
+
+
+class ResponseFormat(StrictModel):
+    """How text is to be formed."""
+
+    type: Literal["text", "json_object", "json_schema"]
+
+
+class StreamOptions(StrictModel):
+    """Options of a streamed answer."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+    include_timestamps: bool | None = None
+
+
+class VoiceReference(StrictModel):
+    """A voice by id, with the speed extension."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)]
+    speed: Speed | None = None
+
+
+class AudioOptions(StrictModel):
+    """Voice and format of a spoken answer."""
+
+    voice: Annotated[str, Field(min_length=1, max_length=256)] | VoiceReference
+    format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16", "pcmu"]
+    speed: Speed | None = None
+
+
+MetadataKey = Annotated[str, Field(max_length=64)]
+MetadataValue = Annotated[str, Field(max_length=512)]
+
+
+class ChatRequest(StrictModel):
+    """The body of a chat completion request."""
+
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    messages: Annotated[list[Message], Field(min_length=1)]
+    modalities: Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)] | None = None
+    mode: Literal["text", "audio"] | None = None
+    audio: AudioOptions | None = None
+    speed: Speed | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
+    top_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    max_completion_tokens: PositiveInt | None = None
+    max_tokens: PositiveInt | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stop: (
+        Annotated[str, Field(min_length=1)]
+        | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=4)]
+        | None
+    ) = None
+    seed: Annotated[int, Field(ge=-(2**63), le=MAX_INT64)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100.0, le=100.0)]] | None = None
+    tools: (
+        Annotated[
+            list[Annotated[FunctionTool | CustomTool, Field(discriminator="type")]], Field(max_length=128)
+        ]
+        | None
+    ) = None
+    tool_choice: (
+        Literal["none", "auto", "required"]
+        | Annotated[NamedToolChoice | AllowedTools, Field(discriminator="type")]
+        | None
+    ) = None
+    parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionSpec], Field(min_length=1, max_length=128)] | None = None
+    function_call: Literal["none", "auto"] | NamedFunction | None = None
+    response_format: ResponseFormat | None = None
+    store: bool | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+
+
+def parse_chat_request(payload: object) -> ChatRequest:
+    """Checks a parsed JSON body against the schema.
+
+    Args:
+        payload: what the JSON parser gave.
+
+    Raises:
+        ApiError: 400 with the path of the deepest fault as `param`.
+    """
+    if not isinstance(payload, dict):
+        message = f"The body must be a JSON object, not {type(payload).__name__}."
+        raise ApiError(400, message, code="invalid_type")
+    try:
+        return ChatRequest.model_validate(payload)
+    except pydantic.ValidationError as error:
+        faults = error.errors(include_url=False, include_context=True, include_input=False)
+        fault = max(faults, key=lambda item: (len(item["loc"]), not item["type"].endswith("_type")))
+        param = _param_path(payload, fault)[:MAX_ECHO_CHARS]
+        message = f"Invalid '{param}': {fault['msg'][:MAX_ECHO_CHARS]}."
+        raise ApiError(400, message, param=param or None, code=_code(fault["type"])) from None
+
+
+def _param_path(payload: object, fault: Any) -> str:
+    """Turns pydantic's location, which also names union members, into a path through the payload."""
+    path = ""
+    current = payload
+    loc = fault["loc"]
+    for depth, item in enumerate(loc):
+        is_last = depth == len(loc) - 1
+        if isinstance(item, int) and isinstance(current, list) and item < len(current):
+            path += f"[{item}]"
+            current = current[item]
+        elif isinstance(item, str) and isinstance(current, dict):
+            if item in current:
+                path += f".{item}" if path else item
+                current = current[item]
+            elif is_last and fault["type"] == "missing":
+                path += f".{item}" if path else item
+    if fault["type"].startswith("union_tag"):
+        path += "." + fault["ctx"]["discriminator"].strip("'")
+    return path
+
+
+def _code(fault_type: str) -> str:
+    if fault_type in ("missing", "union_tag_not_found"):
+        return "missing_required_parameter"
+    return "invalid_type" if fault_type.endswith("_type") else "invalid_value"

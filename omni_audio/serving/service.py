@@ -1,0 +1,150 @@
+"""The server's parts in one place: build, engine, prompt worker, keys, kept answers. No HTTP in here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import torch
+
+from omni_audio.model.assistant import Assistant, PieceDecoder
+from omni_audio.model.generate import Generator
+from omni_audio.serving.answer_store import AnswerStore
+from omni_audio.serving.auth import KeyRing
+from omni_audio.serving.chat import AnswerContext
+from omni_audio.serving.engine import Engine
+from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
+from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.schemas import ChatRequest
+from omni_audio.serving.settings import ServerConfig
+from omni_audio.serving.stream import Stream
+
+if TYPE_CHECKING:
+    from omni_audio.model.sequence import TokenSequence
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class OpenAnswer:
+    """A request that is on its way through the engine."""
+
+    plan: AnswerPlan
+    stream: Stream
+    context: AnswerContext
+
+
+class ChatService:
+    """Serves one build.
+
+    Args:
+        assistant: the build in memory.
+        config: of the server.
+    """
+
+    def __init__(self, assistant: Assistant, config: ServerConfig) -> None:
+        self.assistant = assistant
+        self.config = config
+        self.keys = KeyRing.load(config.api_keys_file)
+        self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
+        self.model_id = str(assistant.card["name"])
+        self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
+        # In a byte-level vocabulary one character of a token stands for one byte.
+        self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
+        self.engine = Engine(
+            make_generator=partial(Generator, assistant.model, config.num_slots),
+            make_decoder=partial(PieceDecoder, assistant.tokenizer, assistant.text),
+            num_slots=config.num_slots,
+            queue_limit=config.queue_limit,
+            limit_events=config.outbox_limit_events,
+        )
+        # One worker: decoding and encoding clips must not take the cores from the engine.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
+        self._num_preparing = 0
+
+    def start(self) -> None:
+        """Starts the engine."""
+        self.engine.start()
+        logger.info("serving %s with %d slots, %d keys", self.model_id, self.config.num_slots, len(self.keys))
+
+    def stop(self) -> None:
+        """Ends the engine and the worker."""
+        self.engine.stop()
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def models(self) -> list[dict[str, Any]]:
+        """The build and its aliases as model objects."""
+        ids = [self.model_id, *(alias for alias in self.config.model_aliases if alias != self.model_id)]
+        common = {"object": "model", "created": self._created_s(), "owned_by": "omni-audio"}
+        return [{"id": item, **common} for item in ids]
+
+    def model(self, model_id: str, param: str | None = "model") -> dict[str, Any]:
+        """The model object of an id.
+
+        Raises:
+            ApiError: 404.
+        """
+        for item in self.models():
+            if item["id"] == model_id:
+                return item
+        raise model_not_found(model_id, param)
+
+    async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
+        """Prepares the prompt beside the event loop and queues the stream.
+
+        Raises:
+            ApiError: the request is refused, or the server is overloaded.
+        """
+        self.model(request.model)
+        if self._num_preparing >= self.config.num_slots + self.config.queue_limit:
+            raise overloaded()
+        self._num_preparing += 1
+        job = self._worker.submit(self._prepare, request, owner)
+        loop = asyncio.get_running_loop()
+        # Counted until the worker is really done with it, also when the client has gone.
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared))
+        plan, prompt = await asyncio.wrap_future(job)
+        context = AnswerContext(
+            model=self.model_id,
+            system_fingerprint=self.fingerprint,
+            owner=owner,
+            store=self.answers,
+            num_prompt_tokens=len(prompt),
+            num_prompt_audio_tokens=int((prompt.codes_TK[:, 0] >= 0).sum()),
+        )
+        stream = self.engine.submit(prompt, plan.generation, max_total_tokens=plan.max_total_tokens)
+        return OpenAnswer(plan=plan, stream=stream, context=context)
+
+    def _prepared(self) -> None:
+        self._num_preparing -= 1
+
+    def _prepare(self, request: ChatRequest, owner: str) -> tuple[AnswerPlan, TokenSequence]:
+        with torch.inference_mode():
+            plan = plan_answer(request, self.config.limits, partial(self._transcript, owner))
+            num_chars = sum(len(turn.text or "") for turn in plan.turns)
+            # Text so long that it cannot fit is not worth encoding.
+            self._check_length(-(-num_chars // self._longest_token_bytes))
+            try:
+                prompt = self.assistant.prompt(plan.turns, plan.mode, plan.tool_names or None)
+            except ValueError as error:
+                raise invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}") from error
+        self._check_length(len(prompt))
+        return plan, prompt
+
+    def _check_length(self, num_positions: int) -> None:
+        limit = self.config.limits.max_prompt_positions
+        if num_positions > limit:
+            message = f"Invalid 'messages': at least {num_positions} positions; allowed: {limit}. Send less."
+            raise ApiError(400, message, param="messages", code="context_length_exceeded")
+
+    def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
+        return self.answers.transcript(answer_id, owner, param=param)
+
+    def _created_s(self) -> int:
+        return int((self.config.build / "card.json").stat().st_mtime)

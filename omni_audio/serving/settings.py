@@ -1,0 +1,93 @@
+"""What a server can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omni_audio.checks import require, require_positive, require_range
+from omni_audio.model.assistant import WeightQuant
+
+DEFAULT_VOICE = "default"
+"""The name of a build's own voice."""
+
+
+@dataclass(kw_only=True, slots=True)
+class RequestLimits:
+    """What one request may ask for.
+
+    Args:
+        max_text_tokens: text tokens of one answer.
+        max_audio_frames: audio frames (tokens) of one answer.
+        max_input_audio_s: seconds of all input clips together.
+        max_prompt_positions: the longest prompt; it is fed in one step, during which other streams wait.
+        voices: names that `audio.voice` may take; all mean the build's one voice.
+    """
+
+    max_text_tokens: int = 8192
+    max_audio_frames: int = 4096
+    max_input_audio_s: float = 300.0
+    max_prompt_positions: int = 4096
+    voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
+
+    def __post_init__(self) -> None:
+        for name in ("max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_prompt_positions"):
+            require_positive(name, getattr(self, name))
+        require(
+            DEFAULT_VOICE in self.voices, "voices", self.voices, f"names with {DEFAULT_VOICE!r}", "Add it."
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class ServerConfig:
+    """A server of one build.
+
+    Args:
+        build: the build's folder.
+        weight_quant: number format of the weights in memory.
+        host: address to listen on.
+        port: TCP port, 0 for any free one.
+        num_slots: conversations that are generated at once.
+        queue_limit: requests that may wait for a slot; more get 503.
+        outbox_limit_events: events that may wait for one reader before it is dropped as stalled.
+        body_limit_bytes: the largest request body.
+        body_timeout_s: the longest time that a body may take to arrive.
+        send_timeout_s: the longest time that a reader may take over one chunk.
+        api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
+        model_aliases: further ids of the build.
+        answer_lifetime_s: how long a spoken answer can be named by id.
+        answer_limit: spoken answers kept for that.
+        limits: of one request.
+    """
+
+    build: Path
+    weight_quant: WeightQuant = WeightQuant.NONE
+    host: str = "127.0.0.1"
+    port: int = 8000
+    num_slots: int = 4
+    queue_limit: int = 32
+    outbox_limit_events: int = 2048
+    body_limit_bytes: int = 32 * 2**20
+    body_timeout_s: float = 30.0
+    send_timeout_s: float = 30.0
+    api_keys_file: Path | None = None
+    model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", "gpt-4o-audio-preview"])
+    answer_lifetime_s: int = 3600
+    answer_limit: int = 1024
+    limits: RequestLimits = field(default_factory=RequestLimits)
+
+    def __post_init__(self) -> None:
+        require_range("port", self.port, 0, 65_535)
+        require_range("queue_limit", self.queue_limit, 0, 10_000)
+        for name in (
+            "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
+            "answer_lifetime_s", "answer_limit",
+        ):  # fmt: skip
+            require_positive(name, getattr(self, name))
+        require(
+            all(self.model_aliases),
+            "model_aliases",
+            self.model_aliases,
+            "non-empty names",
+            "Drop the empty one.",
+        )

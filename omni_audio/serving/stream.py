@@ -1,0 +1,191 @@
+"""One request's way out of the engine: typed events, a bounded outbox and the times that were measured."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from omni_audio.model.generate import GenerationRequest
+    from omni_audio.model.sequence import TokenSequence
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Some words of the answer (or of its transcript); may be empty while a character is incomplete."""
+
+    text: str
+    num_tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDelta:
+    """Some characters of a tool call's JSON text."""
+
+    text: str
+    num_tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioDelta:
+    """Some samples of the answer: (S,) float32, 16 kHz."""
+
+    pcm_S: np.ndarray
+    num_frames: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The last event of a stream that went well; reason is "stop", "length" or "tool_calls"."""
+
+    reason: str
+
+
+StreamEvent: TypeAlias = TextDelta | ToolDelta | AudioDelta | StreamEnd
+
+
+class StreamFailedError(Exception):
+    """The stream ended by a fault; the text is for the log, not for the client."""
+
+
+class PromptRefusedError(StreamFailedError):
+    """The generator would not take the prompt; the text names the reason and may be shown."""
+
+
+@dataclass(kw_only=True, slots=True)
+class StreamTimes:
+    """Points in time (monotonic, seconds) of one stream; None until they come."""
+
+    submitted_s: float
+    admitted_s: float | None = None
+    first_token_s: float | None = None
+    first_audio_s: float | None = None
+    finished_s: float | None = None
+
+    def since_submit_ms(self, point_s: float | None) -> float | None:
+        """Milliseconds from submission to one of the points, None if it did not come."""
+        return None if point_s is None else (point_s - self.submitted_s) * 1000
+
+    @property
+    def queue_ms(self) -> float | None:
+        """Time spent waiting for a slot."""
+        return self.since_submit_ms(self.admitted_s)
+
+    @property
+    def first_token_ms(self) -> float | None:
+        """Time to the first token of any kind."""
+        return self.since_submit_ms(self.first_token_s)
+
+    @property
+    def first_audio_ms(self) -> float | None:
+        """Time to the first samples."""
+        return self.since_submit_ms(self.first_audio_s)
+
+
+@dataclass(kw_only=True, slots=True)
+class TokenCounts:
+    """Tokens that one stream made."""
+
+    text_tokens: int = 0
+    tool_tokens: int = 0
+    audio_frames: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """All positions that were generated."""
+        return self.text_tokens + self.tool_tokens + self.audio_frames
+
+    def add(self, event: StreamEvent) -> None:
+        """Counts the tokens of an event."""
+        if isinstance(event, TextDelta):
+            self.text_tokens += event.num_tokens
+        elif isinstance(event, ToolDelta):
+            self.tool_tokens += event.num_tokens
+        elif isinstance(event, AudioDelta):
+            self.audio_frames += event.num_frames
+
+
+class Stream:
+    """A request on its way through the engine; written by the engine's thread, read by one asyncio task.
+
+    Args:
+        prompt: the sequence that the model reads.
+        request: what to generate and how.
+        max_total_tokens: ends the stream with "length"; None leaves the limits of `request`.
+        limit_events: events that may wait for the reader; more and the stream is dropped as stalled.
+        loop: the reader's event loop.
+    """
+
+    def __init__(
+        self,
+        prompt: TokenSequence,
+        request: GenerationRequest,
+        *,
+        max_total_tokens: int | None,
+        limit_events: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.prompt = prompt
+        self.request = request
+        self.max_total_tokens = max_total_tokens
+        self.times = StreamTimes(submitted_s=time.monotonic())
+        self.made = TokenCounts()
+        """What the engine made; it may be ahead of the reader."""
+        self.delivered = TokenCounts()
+        """What the reader took; the same for the same request, whatever the timing."""
+        self.cancelled = threading.Event()
+        self.is_complete = False
+        self._limit_events = limit_events
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._events: deque[StreamEvent | StreamFailedError] = deque()
+        self._ready = asyncio.Event()
+
+    def put(self, event: StreamEvent) -> bool:
+        """Hands an event to the reader (engine's thread).
+
+        Returns:
+            False if the outbox is full: the reader stalled.
+        """
+        with self._lock:
+            if len(self._events) >= self._limit_events and not isinstance(event, StreamEnd):
+                return False
+            self._events.append(event)
+        self._wake_reader()
+        return True
+
+    def fail(self, error: StreamFailedError) -> None:
+        """Ends the stream by a fault (engine's thread); always fits."""
+        with self._lock:
+            self._events.append(error)
+        self._wake_reader()
+
+    async def get(self) -> StreamEvent:
+        """Waits for the next event (reader).
+
+        Raises:
+            StreamFailedError: the stream ended by a fault.
+        """
+        while True:
+            with self._lock:
+                if self._events:
+                    event = self._events.popleft()
+                    break
+                self._ready.clear()
+            await self._ready.wait()
+        if isinstance(event, StreamFailedError):
+            raise event
+        self.delivered.add(event)
+        return event
+
+    def _wake_reader(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._ready.set)
+        except RuntimeError:  # the loop is closed: nobody will read
+            self.cancelled.set()

@@ -1,0 +1,138 @@
+"""From messages of a request to turns of a conversation: parts joined, clips decoded, calls matched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import orjson
+
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.model.assistant import Role, Turn, tool_call_text
+from omni_audio.serving.audio_codec import decode_input_audio
+from omni_audio.serving.errors import invalid_value, unsupported
+from omni_audio.serving.schemas import (
+    AssistantMessage,
+    FilePart,
+    FunctionMessage,
+    ImagePart,
+    Message,
+    RefusalPart,
+    SystemMessage,
+    TextPart,
+    ToolMessage,
+    UserMessage,
+)
+
+INPUT_FORMATS = ("wav", "mp3", "flac", "opus", "webm")
+"""Formats of input clips that are served; the schema also knows headerless ones."""
+
+
+class TranscriptLookup(Protocol):
+    """Finds the words of an earlier spoken answer."""
+
+    def __call__(self, answer_id: str, *, param: str) -> str:
+        """The words; ApiError 404 with this `param` if there is no such answer."""
+        ...
+
+
+def turns_of(
+    messages: Sequence[Message], transcript_of: TranscriptLookup, *, max_audio_s: float
+) -> list[Turn]:
+    """Translates a conversation.
+
+    Args:
+        messages: at least one.
+        transcript_of: finds earlier spoken answers.
+        max_audio_s: seconds of all clips together.
+
+    Raises:
+        ApiError: 400 with the path of the message at fault; 404 for an unknown earlier answer.
+    """
+    turns: list[Turn] = []
+    call_ids: set[str] = set()
+    audio_left_s = max_audio_s
+    for index, message in enumerate(messages):
+        param = f"messages[{index}]"
+        if isinstance(message, SystemMessage):
+            turns.append(Turn(role=Role.SYSTEM, text=_joined(message.content)))
+        elif isinstance(message, UserMessage):
+            spoken = _user_turns(message, param, audio_left_s)
+            audio_left_s -= sum(len(turn.pcm_S) for turn in spoken if turn.pcm_S is not None) / SAMPLE_RATE_HZ
+            turns += spoken
+        elif isinstance(message, AssistantMessage):
+            turns += _assistant_turns(message, param, transcript_of)
+            call_ids.update(call.id for call in message.tool_calls or [])
+        elif isinstance(message, ToolMessage):
+            if message.tool_call_id not in call_ids:
+                name = f"{param}.tool_call_id"
+                text = (
+                    f"Invalid '{name}': no earlier assistant message made that call. Send that message too."
+                )
+                raise invalid_value(name, text)
+            turns.append(Turn(role=Role.TOOL, text=_joined(message.content)))
+        elif isinstance(message, FunctionMessage):
+            raise unsupported(f"{param}.role", "function", ["tool"], "Use tools, which replaced functions.")
+    return turns
+
+
+def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[Turn]:
+    """One turn for each run of text parts and one for each clip, in the order of the parts."""
+    remedy = "Send an input_audio part."
+    if message.audio is not None:
+        raise unsupported(f"{param}.audio", "audio", "none", remedy)
+    if isinstance(message.content, str):
+        if message.content.startswith("data:audio/"):
+            raise unsupported(f"{param}.content", "a data: URI", "text or parts", remedy)
+        return [Turn(role=Role.USER, text=message.content)]
+    turns: list[Turn] = []
+    for index, part in enumerate(message.content):
+        place = f"{param}.content[{index}]"
+        if isinstance(part, ImagePart | FilePart):
+            raise unsupported(f"{place}.type", part.type, ["text", "input_audio"])
+        if isinstance(part, TextPart):
+            if turns and turns[-1].text is not None:
+                turns[-1].text += "\n" + part.text
+            else:
+                turns.append(Turn(role=Role.USER, text=part.text))
+            continue
+        clip, place = part.input_audio, f"{place}.input_audio"
+        if clip.format not in INPUT_FORMATS:
+            raise unsupported(f"{place}.format", clip.format, INPUT_FORMATS, "Wrap the samples in a wav.")
+        pcm_S = decode_input_audio(clip.data, clip.format, param=place, max_duration_s=audio_left_s)
+        audio_left_s -= len(pcm_S) / SAMPLE_RATE_HZ
+        turns.append(Turn(role=Role.USER, pcm_S=pcm_S))
+    return turns
+
+
+def _assistant_turns(message: AssistantMessage, param: str, transcript_of: TranscriptLookup) -> list[Turn]:
+    turns: list[Turn] = []
+    if message.function_call is not None:
+        raise unsupported(f"{param}.function_call", "function_call", "tool_calls", "Use tool_calls.")
+    text = _joined(message.content) if message.content is not None else None
+    if message.audio is not None:
+        text = transcript_of(message.audio.id, param=f"{param}.audio.id")
+    if text:
+        turns.append(Turn(role=Role.ASSISTANT, text=text))
+    for index, call in enumerate(message.tool_calls or []):
+        name = f"{param}.tool_calls[{index}].function.arguments"
+        try:
+            arguments = orjson.loads(call.function.arguments)
+        except orjson.JSONDecodeError:
+            arguments = None
+        if not isinstance(arguments, dict):
+            raise invalid_value(
+                name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
+            )
+        turns.append(Turn(role=Role.ASSISTANT, tool_call=tool_call_text(call.function.name, arguments)))
+    if not turns and message.content is None:
+        name = f"{param}.content"
+        text = f"Missing '{name}': an assistant message needs content, audio or tool_calls."
+        raise invalid_value(name, text, "missing_required_parameter")
+    return turns
+
+
+def _joined(content: str | Sequence[TextPart | RefusalPart]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text if isinstance(part, TextPart) else part.refusal for part in content)

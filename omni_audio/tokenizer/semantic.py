@@ -1,0 +1,128 @@
+"""Semantic level: coarse acoustic latents -> one finite-scalar code a frame, taught by transcripts (CTC).
+
+Source: FSQ (Mentzer et al. 2024, section 3.1); supervised semantic tokens as in CosyVoice (Du et al. 2024, section 2.1).
+A frame is 80 ms, several letters long, so that the CTC head says `ctc_steps` symbols for each frame.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from omni_audio.checks import require, require_positive
+from omni_audio.tokenizer.causal import CausalStack, StackState
+from omni_audio.tokenizer.vector_quantizer import straight_through
+
+CTC_ALPHABET = "abcdefghijklmnopqrstuvwxyz' "
+CTC_BLANK = len(CTC_ALPHABET)
+
+
+@dataclass(kw_only=True, slots=True)
+class SemanticConfig:
+    """Encoder, FSQ levels and CTC head of the semantic level."""
+
+    num_coarse: int = 4
+    width: int = 256
+    num_blocks: int = 6
+    num_decoder_blocks: int = 2
+    kernel: int = 7
+    levels: list[int] = field(default_factory=lambda: [8, 8, 8, 8])
+    ctc_steps: int = 4
+    backprop_to_acoustic: bool = False
+
+    def __post_init__(self) -> None:
+        require_positive("tokenizer.semantic.num_coarse", self.num_coarse)
+        require_positive("tokenizer.semantic.width", self.width)
+        require_positive("tokenizer.semantic.ctc_steps", self.ctc_steps)
+        require(
+            len(self.levels) > 0 and all(level >= 2 for level in self.levels),
+            "tokenizer.semantic.levels",
+            self.levels,
+            "one or more whole numbers of at least 2",
+            "For 4096 codes use [8, 8, 8, 8].",
+        )
+
+    @property
+    def num_codes(self) -> int:
+        """Size of the semantic vocabulary."""
+        product = 1
+        for level in self.levels:
+            product *= level
+        return product
+
+
+class FiniteScalarQuantizer(nn.Module):
+    """Bounds each of L numbers, rounds it to one of `levels[l]` values: no codebook, nothing to collapse."""
+
+    def __init__(self, levels: list[int]) -> None:
+        super().__init__()
+        self.levels: Tensor
+        self.basis: Tensor
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        basis = torch.cumprod(torch.tensor([1, *levels[:-1]]), 0)
+        self.register_buffer("basis", basis, persistent=False)
+
+    def forward(self, x_BFL: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, F, L) -> values in [-1, 1] with straight-through gradient, codes (B, F)."""
+        x_BFL = x_BFL.float()
+        half_L = (self.levels - 1) * 1.001 / 2
+        offset_L = torch.where(self.levels % 2 == 0, 0.5, 0.0)
+        bounded_BFL = torch.tanh(x_BFL + torch.atanh(offset_L / half_L)) * half_L - offset_L
+        rounded_BFL = straight_through(bounded_BFL, bounded_BFL.round())
+        width_L = self.levels // 2
+        codes_BF = ((rounded_BFL.detach() + width_L).round().long() * self.basis).sum(-1)
+        return rounded_BFL / width_L, codes_BF
+
+    def values(self, codes_BF: Tensor) -> Tensor:
+        """Codes (B, F) -> values (B, F, L) in [-1, 1]."""
+        digits_BFL = (codes_BF[..., None] // self.basis) % self.levels
+        width_L = self.levels // 2
+        return (digits_BFL - width_L).float() / width_L
+
+
+class SemanticEncoder(nn.Module):
+    """Coarse code latents -> semantic codes; a CTC decoder that exists for training and for reports only."""
+
+    def __init__(self, config: SemanticConfig, code_width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.enter = nn.Linear(code_width, config.width)
+        self.stack = CausalStack(config.width, config.num_blocks, config.kernel)
+        self.norm = nn.LayerNorm(config.width)
+        self.squeeze = nn.Linear(config.width, len(config.levels))
+        self.fsq = FiniteScalarQuantizer(config.levels)
+        self.widen = nn.Linear(len(config.levels), config.width)
+        self.ctc_stack = CausalStack(config.width, config.num_decoder_blocks, config.kernel)
+        self.ctc_norm = nn.LayerNorm(config.width)
+        self.ctc_head = nn.Linear(config.width, config.ctc_steps * (len(CTC_ALPHABET) + 1))
+
+    def forward(self, latent_BFD: Tensor, state: StackState | None = None) -> tuple[Tensor, Tensor, StackState]:
+        """(B, F, code_width) -> FSQ values (B, F, L), codes (B, F), new state."""
+        hidden_BFD, state = self.stack(self.enter(latent_BFD), state)
+        values_BFL, codes_BF = self.fsq(self.squeeze(self.norm(hidden_BFD)))
+        return values_BFL, codes_BF, state
+
+    def ctc_logits(self, values_BFL: Tensor) -> Tensor:
+        """(B, F, L) FSQ values -> (B, F * ctc_steps, letters + blank) log-probabilities, from the codes alone."""
+        hidden_BFD, _ = self.ctc_stack(self.widen(values_BFL))
+        logits_BFX = self.ctc_head(self.ctc_norm(hidden_BFD)).float()
+        num_symbols = len(CTC_ALPHABET) + 1
+        return logits_BFX.view(logits_BFX.shape[0], -1, num_symbols).log_softmax(-1)
+
+
+def text_to_ctc(text: str) -> Tensor:
+    """Letters of the lower-cased text as CTC targets, (T,) int64; other signs become spaces.
+
+    Raises:
+        ValueError: no letter is left.
+    """
+    words = "".join(sign if sign in CTC_ALPHABET else " " for sign in text.lower()).split()
+    require(len(words) > 0, "text", text, "at least one letter a-z", "Give the transcript in letters.")
+    return torch.tensor([CTC_ALPHABET.index(sign) for sign in " ".join(words)])
+
+
+def ctc_to_text(log_probs_TX: Tensor) -> str:
+    """Greedy CTC decoding of one utterance, (T, letters + blank) -> text."""
+    best = log_probs_TX.argmax(-1).tolist()
+    letters = [code for i, code in enumerate(best) if code != CTC_BLANK and (i == 0 or best[i - 1] != code)]
+    return " ".join("".join(CTC_ALPHABET[code] for code in letters).split())

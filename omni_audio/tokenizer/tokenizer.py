@@ -1,0 +1,178 @@
+"""The audio tokenizer: PCM <-> codes, whole or streamed; what every other part sees of this package."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from omni_audio.audio.mel import LogMel, LogMelConfig
+from omni_audio.audio.units import FRAME_RATE_HZ, FRAME_SAMPLES
+from omni_audio.checks import require
+from omni_audio.tokenizer.acoustic import AcousticEncoder, AcousticEncoderConfig
+from omni_audio.tokenizer.causal import StackState
+from omni_audio.tokenizer.losses import MelLossConfig
+from omni_audio.tokenizer.semantic import SemanticConfig, SemanticEncoder
+from omni_audio.tokenizer.vector_quantizer import ResidualVectorQuantizer, VectorQuantizerConfig
+from omni_audio.tokenizer.vocoder import Vocoder, VocoderConfig, VocoderState
+
+
+@dataclass(kw_only=True, slots=True)
+class TokenizerConfig:
+    """All of the audio tokenizer."""
+
+    mel: LogMelConfig = field(default_factory=LogMelConfig)
+    encoder: AcousticEncoderConfig = field(default_factory=AcousticEncoderConfig)
+    vq: VectorQuantizerConfig = field(default_factory=VectorQuantizerConfig)
+    semantic: SemanticConfig = field(default_factory=SemanticConfig)
+    vocoder: VocoderConfig = field(default_factory=VocoderConfig)
+    loss: MelLossConfig = field(default_factory=MelLossConfig)
+
+    def __post_init__(self) -> None:
+        require(
+            self.semantic.num_coarse <= self.vq.num_codebooks,
+            "tokenizer.semantic.num_coarse",
+            self.semantic.num_coarse,
+            f"at most tokenizer.vq.num_codebooks = {self.vq.num_codebooks}",
+            "Lower num_coarse or raise num_codebooks.",
+        )
+
+    def kilobits_per_second(self, num_codebooks: int | None = None, with_semantic: bool = True) -> float:
+        """Bit rate at an operating point: codebooks kept, with or without the semantic code."""
+        kept = self.vq.num_codebooks if num_codebooks is None else num_codebooks
+        bits = kept * (self.vq.codebook_size - 1).bit_length()
+        bits += (self.semantic.num_codes - 1).bit_length() if with_semantic else 0
+        return bits * FRAME_RATE_HZ / 1000
+
+
+@dataclass(slots=True)
+class AudioCodes:
+    """Codes of B utterances: semantic (B, F) and acoustic (B, F, K), int64."""
+
+    semantic_BF: Tensor
+    acoustic_BFK: Tensor
+
+
+@dataclass(slots=True)
+class EncoderState:
+    """Streaming state of encode(): mel history, block states, and samples that do not yet fill a frame."""
+
+    mel_BS: Tensor
+    acoustic: StackState
+    semantic: StackState
+    rest_BS: Tensor
+
+
+class AudioTokenizer(nn.Module):
+    """Log-mel encoder, residual VQ, semantic FSQ and iSTFT decoder in one module."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mel = LogMel(config.mel)
+        self.encoder = AcousticEncoder(config.encoder, config.mel.num_mels)
+        self.quantizer = ResidualVectorQuantizer(config.vq, config.encoder.width)
+        self.semantic = SemanticEncoder(config.semantic, config.vq.code_width)
+        self.vocoder = Vocoder(config.vocoder, config.encoder.width)
+
+    @property
+    def algorithmic_delay_samples(self) -> int:
+        """From a sample going in to the same sample coming out: one frame, and the decoder's overlap."""
+        return FRAME_SAMPLES + self.config.vocoder.overlap_samples
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.vocoder.window.device
+
+    def fingerprint(self) -> str:
+        """12 hex digits of the weights that decide the codes; codes of another fingerprint cannot be decoded."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def semantic_codes(self, acoustic_BFK: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
+        """Semantic codes (B, F) of the coarse acoustic codes."""
+        coarse_BFD = self.quantizer.code_latents(acoustic_BFK[..., : self.config.semantic.num_coarse])
+        _, codes_BF, state = self.semantic(coarse_BFD, state)
+        return codes_BF, state
+
+    def encode(self, pcm_BS: Tensor) -> AudioCodes:
+        """Codes of whole utterances; the last frame is filled with zeros.
+
+        Args:
+            pcm_BS: (B, S) 16 kHz samples in [-1, 1], S > 0, finite.
+
+        Raises:
+            ValueError: no samples, or a sample is NaN or infinite.
+        """
+        _check_pcm(pcm_BS)
+        state = self.initial_encoder_state(pcm_BS.shape[0])
+        missing = -pcm_BS.shape[1] % FRAME_SAMPLES
+        codes, _ = self.encode_stream(F.pad(pcm_BS, (0, missing)), state)
+        return codes
+
+    def initial_encoder_state(self, num_rows: int = 1) -> EncoderState:
+        """Silence before the first sample."""
+        device = self.device
+        return EncoderState(
+            self.mel.initial_state(num_rows, device),
+            self.encoder.stack.initial_state(num_rows, device),
+            self.semantic.stack.initial_state(num_rows, device),
+            torch.zeros(num_rows, 0, device=device),
+        )
+
+    @torch.no_grad()
+    def encode_stream(self, pcm_BS: Tensor, state: EncoderState) -> tuple[AudioCodes, EncoderState]:
+        """Codes of the frames that these samples complete (perhaps none); any chunking gives the same codes."""
+        _check_pcm(pcm_BS, may_be_empty=True)
+        joined_BS = torch.cat([state.rest_BS, pcm_BS.to(self.device)], -1)
+        ready = joined_BS.shape[1] // FRAME_SAMPLES * FRAME_SAMPLES
+        rest_BS = joined_BS[:, ready:]
+        if ready == 0:
+            empty = torch.zeros(pcm_BS.shape[0], 0, dtype=torch.long, device=self.device)
+            return (
+                AudioCodes(empty, empty[..., None].expand(-1, -1, self.config.vq.num_codebooks)),
+                EncoderState(state.mel_BS, state.acoustic, state.semantic, rest_BS),
+            )
+        mel_BTM, mel_state = self.mel(joined_BS[:, :ready], state.mel_BS)
+        latent_BFD, acoustic_state = self.encoder(mel_BTM, state.acoustic)
+        acoustic_BFK = self.quantizer.encode(latent_BFD)
+        semantic_BF, semantic_state = self.semantic_codes(acoustic_BFK, state.semantic)
+        return AudioCodes(semantic_BF, acoustic_BFK), EncoderState(mel_state, acoustic_state, semantic_state, rest_BS)
+
+    @torch.no_grad()
+    def decode(self, acoustic_BFK: Tensor) -> Tensor:
+        """Waveform (B, 1280 F) of acoustic codes (B, F, K'), 1 <= K' <= K coarse codebooks kept.
+
+        Raises:
+            ValueError: no frames, too many codebooks, or a code out of range.
+        """
+        require(acoustic_BFK.shape[1] > 0, "acoustic_BFK.shape[1]", 0, "at least one frame", "Give some codes.")
+        return self.vocoder(self.quantizer.decode(acoustic_BFK.to(self.device)))
+
+    def initial_decoder_state(self, num_rows: int = 1) -> VocoderState:
+        """Nothing was said yet."""
+        return self.vocoder.initial_state(num_rows, self.device)
+
+    @torch.no_grad()
+    def decode_stream(self, acoustic_BFK: Tensor, state: VocoderState) -> tuple[Tensor, VocoderState]:
+        """Samples that these frames complete, and the new state; `vocoder.flush(state)` gives the last 480."""
+        return self.vocoder.stream(self.quantizer.decode(acoustic_BFK.to(self.device)), state)
+
+
+def _check_pcm(pcm_BS: Tensor, may_be_empty: bool = False) -> None:
+    require(pcm_BS.dim() == 2, "pcm_BS.dim()", pcm_BS.dim(), "2: (B, S)", "Add a batch axis with pcm[None].")
+    require(
+        may_be_empty or pcm_BS.shape[1] > 0, "pcm_BS.shape[1]", pcm_BS.shape[1], "at least one sample", "Give sound."
+    )
+    require(
+        bool(torch.isfinite(pcm_BS).all()),
+        "pcm_BS",
+        "NaN or infinite samples",
+        "finite samples in [-1, 1]",
+        "Check the file or the step that made these samples.",
+    )

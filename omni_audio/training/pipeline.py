@@ -1,0 +1,212 @@
+"""The road from nothing to a build: corpus, tokenizer, codes, model, build. What is done is not done again."""
+
+import datetime
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from omni_audio.audio.augment import Augment
+from omni_audio.data.codes_cache import CodesCache, make_codes
+from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.corpora.synth import build_corpus, corpus_hash
+from omni_audio.data.model_data import ModelCollate, corpus_texts
+from omni_audio.data.speech_cuts import speech_cuts
+from omni_audio.data.tokenizer_data import TokenizerCollate
+from omni_audio.model.build import CONFIG, TEXT, load_tokenizer, save_build, save_tokenizer_build
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import OmniModel
+from omni_audio.plain import to_plain
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.training.checkpoint import LAST
+from omni_audio.training.fit import count_parameters, fit
+from omni_audio.training.model_task import ModelTask
+from omni_audio.training.run_record import git_state
+from omni_audio.training.stages import fingerprint, run_stage
+from omni_audio.training.tokenizer_task import TokenizerTask
+
+if TYPE_CHECKING:
+    from omni_audio.config.schema import RootConfig
+
+TOKENIZER_BUILD = "tokenizer_build"
+TRAINED_SPLITS = ("train", "dev")
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Folders of a run; `build` is None until that stage is done."""
+
+    corpus: Path
+    tokenizer: Path
+    codes: Path
+    model: Path
+    build: Path | None
+
+
+class Run:
+    """One run of the stages under `config.run_dir`."""
+
+    def __init__(self, config: "RootConfig", make_trainer: Callable[..., Any]) -> None:
+        self.config, self.make_trainer = config, make_trainer
+        root = Path(config.run_dir).resolve()
+        self.folders = {name: root / name for name in ("corpus", "tokenizer", "codes", "model", "build")}
+        self.paths = CorpusPaths.in_folder(self.folders["corpus"])
+        data = config.data
+        tokenizer_parts = (config.tokenizer, config.tokenizer_loss, config.tokenizer_training, data.augment, config.seed)
+        self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
+        if config.tokenizer_build is not None:
+            self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
+        self.codes_print = fingerprint(
+            corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
+        )
+        self.model_print = fingerprint(
+            self.codes_print, config.model, config.model_loss, config.model_training, data.tasks, config.seed
+        )
+
+    def corpus(self) -> None:
+        """Speaks the corpus; it knows itself what is done."""
+        build_corpus(self.config.data.corpus, self.folders["corpus"])
+
+    def tokenizer(self) -> None:
+        """Trains the tokenizer, or takes the weights of `tokenizer_build`."""
+        run_stage("tokenizer", self.folders["tokenizer"], self.tokenizer_print, self._make_tokenizer)
+
+    def _make_tokenizer(self) -> None:
+        folder, config = self.folders["tokenizer"], self.config
+        if config.tokenizer_build is not None:
+            print(f"tokenizer: taken from {config.tokenizer_build}", flush=True)
+            tokenizer = load_tokenizer(Path(config.tokenizer_build))
+        else:
+            torch.manual_seed(config.seed)
+            tokenizer = AudioTokenizer(config.tokenizer)
+            fit(
+                TokenizerTask(tokenizer, config.tokenizer_loss, config.tokenizer_training),
+                "tokenizer",
+                folder,
+                config.tokenizer_training,
+                (speech_cuts(self.paths, "train"), TokenizerCollate(Augment(config.data.augment), config.seed)),
+                (speech_cuts(self.paths, "dev"), TokenizerCollate(None, config.seed)),
+                config.seed,
+                self.make_trainer,
+            )
+        save_tokenizer_build(folder / TOKENIZER_BUILD, tokenizer, self._card("tokenizer", tokenizer))
+
+    def load_tokenizer(self) -> AudioTokenizer:
+        """The tokenizer of this run, as it is shipped (rounded to half precision)."""
+        return load_tokenizer(self.folders["tokenizer"] / TOKENIZER_BUILD)
+
+    def codes(self) -> None:
+        """Encodes the corpus once for this tokenizer."""
+        run_stage("codes", self.folders["codes"], self.codes_print, self._make_codes)
+
+    def _make_codes(self) -> None:
+        tokenizer, augment = self.load_tokenizer(), Augment(self.config.data.augment)
+        for split in TRAINED_SPLITS:
+            requests = {cut.id for cut in load_cuts(self.paths, split)}
+            cuts = speech_cuts(self.paths, split)
+            copies = self.config.data.augmented_copies if split == "train" else 0
+            num_augmented = {cut.id: copies if cut.id in requests else 0 for cut in cuts}
+            cache = make_codes(tokenizer, cuts, augment, num_augmented, self.config.seed)
+            cache.save(self.folders["codes"] / split)
+
+    def model(self) -> None:
+        """Trains the network on the codes."""
+        run_stage("model", self.folders["model"], self.model_print, self._make_model)
+
+    def _make_model(self) -> None:
+        config, folder = self.config, self.folders["model"]
+        train, dev = load_cuts(self.paths, "train"), load_cuts(self.paths, "dev")
+        text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
+        text.save(folder / TEXT)
+        model = self._new_model()
+        collates = [
+            ModelCollate(
+                CodesCache.load(self.folders["codes"] / split),
+                text,
+                model.vocabulary,
+                config.model.layout,
+                config.data.tasks,
+                config.seed,
+                augmented=split == "train",
+            )
+            for split in TRAINED_SPLITS
+        ]
+        print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
+        task = ModelTask(model, config.model_loss, config.model_training)
+        fit(
+            task,
+            "model",
+            folder,
+            config.model_training,
+            (train, collates[0]),
+            (dev, collates[1]),
+            config.seed,
+            self.make_trainer,
+        )
+
+    def _new_model(self) -> OmniModel:
+        torch.manual_seed(self.config.seed)
+        tokenizer = self.load_tokenizer()
+        model = OmniModel(self.config.model, tokenizer.config)
+        model.frames.load_codebooks(tokenizer)
+        return model
+
+    def build(self) -> Path:
+        """Writes the dated build of the trained model, unless this run has one of it already."""
+        made = self.newest_build()
+        if made is not None:
+            print(f"build: already done in {made}", flush=True)
+            return made
+        model = self._new_model()
+        state = torch.load(self.folders["model"] / LAST, map_location="cpu", weights_only=False)["state_dict"]
+        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+        folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
+        tokenizer = self.load_tokenizer()
+        text = TextTokenizer.load(self.folders["model"] / TEXT)
+        save_build(folder, tokenizer, model, text, self._card(self.config.size, model))
+        print(f"build: {folder}", flush=True)
+        return folder
+
+    def newest_build(self) -> Path | None:
+        """The build of this run's model, if there is one."""
+        found = [path.parent for path in self.folders["build"].glob(f"*/{CONFIG}")]
+        fitting = [f for f in found if json.loads((f / "card.json").read_text()).get("fingerprint") == self.model_print]
+        return max(fitting, default=None)
+
+    def _card(self, size: str, module: torch.nn.Module) -> dict[str, Any]:
+        sheet = json.loads(self.paths.datasheet.read_text())
+        state = git_state(Path(__file__).parent)
+        return {
+            "name": f"omni-audio-{size}-{datetime.date.today().isoformat()}",
+            "date": datetime.date.today().isoformat(),
+            "fingerprint": self.tokenizer_print if size == "tokenizer" else self.model_print,
+            "num_parameters": count_parameters(module),
+            "run": self.config.name,
+            **state,
+            "config": to_plain(self.config),
+            "data": {key: sheet[key] for key in ("name", "num_items", "request_hours", "voices", "sources")},
+            "limits": "Trained on synthetic speech of one small command domain; other speech is outside its reach.",
+        }
+
+
+def run_stages(config: "RootConfig", make_trainer: Callable[..., Any]) -> RunPaths:
+    """Runs the stages that the config names, in order.
+
+    Args:
+        config: the whole configuration.
+        make_trainer: `make_trainer(folder, max_steps, callbacks, **more)` gives a Lightning Trainer.
+
+    Raises:
+        ValueError: a stage's inputs are missing, or its folder was begun with another config.
+    """
+    run = Run(config, make_trainer)
+    wanted = {stage.value for stage in config.stages}
+    for name in ("corpus", "tokenizer", "codes", "model", "build"):
+        if name in wanted:
+            getattr(run, name)()
+    return RunPaths(
+        run.folders["corpus"], run.folders["tokenizer"], run.folders["codes"], run.folders["model"], run.newest_build()
+    )

@@ -1,0 +1,127 @@
+"""Training steps of the audio tokenizer."""
+
+from dataclasses import dataclass
+
+import jiwer
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from omni_audio.audio.units import FRAME_SAMPLES
+from omni_audio.checks import require_positive
+from omni_audio.data.tokenizer_data import TokenizerBatch
+from omni_audio.tokenizer.losses import MultiResolutionMelLoss
+from omni_audio.tokenizer.semantic import CTC_BLANK, ctc_to_text
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.training.optim import TaskTrainingConfig, Trained
+
+
+@dataclass(kw_only=True, slots=True)
+class TokenizerLossConfig:
+    """Weights of the losses, and what is decoded in a step: a piece of each of the first `decoded_rows` utterances.
+
+    `segment_frames` of latents go into the decoder; the loss leaves out the first `context_frames`.
+    """
+
+    mel_weight: float = 1.0
+    ctc_weight: float = 0.3
+    decoded_rows: int = 12
+    segment_frames: int = 14
+    context_frames: int = 3
+
+    def __post_init__(self) -> None:
+        require_positive("tokenizer_loss.decoded_rows", self.decoded_rows)
+        require_positive("tokenizer_loss.segment_frames", self.segment_frames)
+
+
+class TokenizerTask(Trained):
+    """Encodes whole utterances, decodes a random piece of each, teaches the semantic codes by CTC.
+
+    The encoder runs at 12.5 Hz and is cheap, the decoder runs at 100 Hz: hence whole utterances in, pieces out.
+    """
+
+    def __init__(
+        self, tokenizer: AudioTokenizer, loss: TokenizerLossConfig, training: TaskTrainingConfig
+    ) -> None:
+        super().__init__(tokenizer, training)
+        self.tokenizer = tokenizer
+        self.loss = loss
+        self.mel_loss = MultiResolutionMelLoss(tokenizer.config.loss)
+
+    def training_step(self, batch: TokenizerBatch, batch_idx: int) -> Tensor:
+        losses, codes_BFK = self._losses(batch)
+        total = losses["mel"] * self.loss.mel_weight + losses["ctc"] * self.loss.ctc_weight + losses["commitment"]
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=1)
+        self.log("train/loss", total.detach(), prog_bar=True, batch_size=1)
+        if self.global_step % self.training_config.log_every_steps == 0:
+            mask_BF = _frame_mask(batch.num_frames_B, codes_BFK.shape[1])
+            self.log("train/codebook0_used_percent", _used_percent(codes_BFK[..., 0][mask_BF]), batch_size=1)
+        return total
+
+    def validation_step(self, batch: TokenizerBatch, batch_idx: int) -> None:
+        losses, _ = self._losses(batch)
+        self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
+        codes = self.tokenizer.encode(batch.pcm_BS)
+        values_BFL = self.tokenizer.semantic.fsq.values(codes.semantic_BF)
+        log_probs = self.tokenizer.semantic.ctc_logits(values_BFL)
+        steps = self.tokenizer.config.semantic.ctc_steps
+        heard = [ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)]
+        self.log("val/ctc_wer_percent", 100 * jiwer.wer(batch.ctc_texts, heard), prog_bar=True, batch_size=1)
+
+    def _losses(self, batch: TokenizerBatch) -> tuple[dict[str, Tensor], Tensor]:
+        tokenizer = self.tokenizer
+        mel_BTM, _ = tokenizer.mel(batch.pcm_BS)
+        latent_BFD, _ = tokenizer.encoder(mel_BTM)
+        mask_BF = _frame_mask(batch.num_frames_B, latent_BFD.shape[1])
+        quantized = tokenizer.quantizer(latent_BFD, mask_BF)
+        coarse_BFD = tokenizer.quantizer.code_latents(
+            quantized.codes_BFK[..., : tokenizer.config.semantic.num_coarse]
+        )
+        if tokenizer.config.semantic.backprop_to_acoustic:
+            reduced_BFD = tokenizer.quantizer.reduce(latent_BFD).float()
+            coarse_BFD = reduced_BFD + (coarse_BFD - reduced_BFD).detach()
+        values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
+        return {
+            "mel": self._reconstruction(batch, quantized.latent_BFD),
+            "commitment": quantized.commitment_loss,
+            "ctc": self._ctc(batch, values_BFL),
+        }, quantized.codes_BFK
+
+    def _reconstruction(self, batch: TokenizerBatch, latent_BFD: Tensor) -> Tensor:
+        length = min(self.loss.segment_frames, latent_BFD.shape[1])
+        context = min(self.loss.context_frames, length - 1)
+        rows = self.loss.decoded_rows
+        latest_B = (batch.num_frames_B[:rows] - length).clamp_min(0)
+        starts_B = (torch.rand(latest_B.shape, device=latest_B.device) * (latest_B + 1)).long()
+        latent = torch.stack(
+            [row[start : start + length] for row, start in zip(latent_BFD[:rows], starts_B.tolist(), strict=True)]
+        )
+        decoded_BS = self.tokenizer.vocoder(latent)[:, context * FRAME_SAMPLES :]
+        target_BS = torch.stack(
+            [
+                row[(start + context) * FRAME_SAMPLES : (start + length) * FRAME_SAMPLES]
+                for row, start in zip(batch.pcm_BS[:rows], starts_B.tolist(), strict=True)
+            ]
+        )
+        complete = decoded_BS.shape[1] - self.tokenizer.config.vocoder.overlap_samples
+        return self.mel_loss(decoded_BS[:, :complete], target_BS[:, :complete])
+
+    def _ctc(self, batch: TokenizerBatch, values_BFL: Tensor) -> Tensor:
+        log_probs_BTX = self.tokenizer.semantic.ctc_logits(values_BFL)
+        return F.ctc_loss(
+            log_probs_BTX.transpose(0, 1),
+            batch.ctc_targets,
+            batch.num_frames_B * self.tokenizer.config.semantic.ctc_steps,
+            batch.ctc_lengths_B,
+            blank=CTC_BLANK,
+            zero_infinity=True,
+        )
+
+
+def _frame_mask(num_frames_B: Tensor, total: int) -> Tensor:
+    return torch.arange(total, device=num_frames_B.device)[None] < num_frames_B[:, None]
+
+
+def _used_percent(codes_N: Tensor) -> float:
+    """Distinct codes over the number of rows: 100 when every row has a code of its own."""
+    return 100.0 * len(codes_N.unique()) / max(1, codes_N.numel())

@@ -1,0 +1,120 @@
+"""Real servers on loopback for the tests of the HTTP contract."""
+
+import contextlib
+import threading
+import time
+
+import httpx
+import pytest
+import torch
+
+from omni_audio.model.assistant import Assistant
+from omni_audio.model.generate import Finished, FinishReason, TextToken, ToolToken
+from omni_audio.serving import service
+from omni_audio.serving.server import make_server
+from omni_audio.serving.settings import ServerConfig
+
+START_TIMEOUT_S = 20.0
+
+
+@pytest.fixture(scope="session")
+def assistant(tiny_build):
+    torch.set_num_threads(1)
+    return Assistant.load(tiny_build)
+
+
+@contextlib.contextmanager
+def _live_server(assistant, build, **options):
+    """Runs a uvicorn server in a thread on a free port and yields its base URL."""
+    server = make_server(ServerConfig(build=build, port=0, **options), assistant)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(START_TIMEOUT_S)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def live_server(assistant, tiny_build):
+    """Makes servers of the tiny build: `with live_server(num_slots=1) as url`."""
+    return lambda **options: _live_server(assistant, tiny_build, **options)
+
+
+@pytest.fixture(scope="session")
+def server_url(live_server):
+    """One server of the tiny build for all tests that leave it as they found it."""
+    with live_server() as url:
+        yield url
+
+
+class ScriptedGenerator:
+    """Stands in for the model where a test must know what it says; `script` lists (kind, value)."""
+
+    script = ()
+    step_s = 0.0
+
+    def __init__(self, assistant, num_slots):
+        self.assistant = assistant
+        self.slots = {}
+
+    def open(self, slot, prompt, request):
+        self.slots[slot] = iter(self._events(slot))
+
+    def step(self):
+        time.sleep(self.step_s)
+        return [next(events) for events in list(self.slots.values())]
+
+    def close(self, slot):
+        self.slots.pop(slot, None)
+
+    def _events(self, slot):
+        for kind, value in self.script:
+            if kind == "text":
+                yield from (TextToken(slot, token) for token in self.assistant.text.encode(value))
+            elif kind == "tool":
+                ids = self.assistant.text.encode(value)
+                yield from (ToolToken(slot, token, index == 0) for index, token in enumerate(ids))
+            elif kind == "until":
+                while not value.is_set():
+                    yield TextToken(slot, self.assistant.text.encode("x")[0])
+            elif kind == "break":
+                raise RuntimeError(value)
+            else:
+                yield Finished(slot, FinishReason(value))
+
+
+@pytest.fixture
+def scripted_server(live_server, assistant, monkeypatch):
+    """Makes servers whose model says what it is told: `with scripted_server(script, step_s=...) as url`."""
+
+    @contextlib.contextmanager
+    def make(script, step_s=0.0, **options):
+        def generator(_model, num_slots):
+            made = ScriptedGenerator(assistant, num_slots)
+            made.script, made.step_s = script, step_s
+            return made
+
+        monkeypatch.setattr(service, "Generator", generator)
+        with live_server(**options) as url:
+            yield url
+
+    return make
+
+
+@pytest.fixture
+def engine_of():
+    """Reads the engine's counters from /health."""
+
+    def read(url):
+        return httpx.get(f"{url}/health", timeout=5).json()["engine"]
+
+    return read

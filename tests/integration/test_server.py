@@ -1,0 +1,192 @@
+"""The official client against a real server of a tiny, untrained build: shapes and orders, not sense."""
+
+import base64
+import io
+import wave
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import openai
+import pytest
+
+from omni_audio.audio.io import save_wav
+from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+MODEL = "gpt-4o-audio-preview"
+USER = {"role": "user", "content": "Please set a timer for 5 minutes."}
+SPOKEN = {"modalities": ["text", "audio"], "max_completion_tokens": 40, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def client(server_url):
+    with openai.OpenAI(base_url=f"{server_url}/v1", api_key="none", max_retries=0, timeout=20) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Base64 of one second of a rising tone as wav."""
+    import torch
+
+    time_s = torch.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    path = tmp_path_factory.mktemp("clip") / "clip.wav"
+    save_wav(path, 0.3 * torch.sin(2 * torch.pi * (300 + 200 * time_s) * time_s))
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def spoken_user(clip):
+    return {
+        "role": "user",
+        "content": [{"type": "input_audio", "input_audio": {"data": clip, "format": "wav"}}],
+    }
+
+
+def create(client, **fields):
+    return client.chat.completions.create(**{"model": MODEL, "messages": [USER], **fields})
+
+
+def test_models(client):
+    ids = [item.id for item in client.models.list()]
+    assert ids[0].startswith("omni-audio-")
+    assert MODEL in ids
+    model = client.models.retrieve(MODEL)
+    assert (model.id, model.object, model.owned_by) == (MODEL, "model", "omni-audio")
+    assert model.created > 0
+
+
+def test_text_reply(client):
+    answer = create(client, max_completion_tokens=12, seed=0)
+    choice = answer.choices[0]
+    assert answer.id.startswith("chatcmpl-")
+    assert answer.object == "chat.completion"
+    assert choice.finish_reason in ("stop", "length")
+    assert isinstance(choice.message.content, str)
+    assert "audio" not in choice.message.model_fields_set
+    usage = answer.usage
+    assert 0 < usage.completion_tokens <= 12
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert usage.prompt_tokens_details.audio_tokens == 0
+
+
+def test_same_seed_same_words(client):
+    texts = [
+        create(client, max_completion_tokens=24, seed=seed).choices[0].message.content for seed in (7, 7, 8)
+    ]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_neighbours_in_the_batch_change_nothing(client):
+    sound = {"audio": {"voice": "alloy", "format": "pcm16"}, **SPOKEN}
+    alone = create(client, **sound).choices[0].message.audio
+    with ThreadPoolExecutor(6) as pool:
+        seeds = [SPOKEN["seed"], 4, SPOKEN["seed"], 5, 6, SPOKEN["seed"]]
+        answers = list(pool.map(lambda seed: create(client, **{**sound, "seed": seed}), seeds))
+    for seed, answer in zip(seeds, answers, strict=True):
+        message = answer.choices[0].message.audio
+        assert (message.data == alone.data) == (seed == SPOKEN["seed"])
+        assert (message.transcript == alone.transcript) == (seed == SPOKEN["seed"])
+
+
+def test_spoken_question_is_counted_in_frames(client, clip):
+    answer = create(client, messages=[spoken_user(clip)], max_completion_tokens=4, temperature=0)
+    details = answer.usage.prompt_tokens_details
+    assert details.audio_tokens == -(-SAMPLE_RATE_HZ // FRAME_SAMPLES)
+    assert details.text_tokens == answer.usage.prompt_tokens - details.audio_tokens
+
+
+def test_wav_and_pcm16_replies_hold_the_same_sound(client, clip):
+    messages = [spoken_user(clip)]
+    wav = (
+        create(client, messages=messages, audio={"voice": "alloy", "format": "wav"}, **SPOKEN)
+        .choices[0]
+        .message
+    )
+    raw = create(client, messages=messages, audio={"voice": "alloy", "format": "pcm16"}, **SPOKEN)
+    message = raw.choices[0].message
+    assert wav.content is None
+    with wave.open(io.BytesIO(base64.b64decode(wav.audio.data))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+        samples = file.readframes(file.getnframes())
+    assert samples == base64.b64decode(message.audio.data)
+    assert wav.audio.transcript == message.audio.transcript
+    assert wav.audio.id != message.audio.id
+    frames = raw.usage.completion_tokens_details.audio_tokens
+    assert frames > 0
+    assert abs(len(samples) // 2 - frames * FRAME_SAMPLES * 3 // 2) <= 1
+    assert np.frombuffer(samples, "<i2").size
+
+
+def test_streamed_text_is_the_plain_text(client):
+    fields = {"max_completion_tokens": 24, "seed": 5}
+    plain = create(client, **fields)
+    chunks = list(create(client, stream=True, stream_options={"include_usage": True}, **fields))
+    first, *middle, last, usage = chunks
+    assert first.choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content for chunk in middle) == plain.choices[0].message.content
+    assert last.choices[0].finish_reason == plain.choices[0].finish_reason
+    assert last.choices[0].delta.content is None
+    assert usage.choices == []
+    assert usage.usage == plain.usage
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+@pytest.mark.parametrize("sound_format", ["pcm16", "wav"])
+def test_streamed_sound_in_order(client, clip, sound_format):
+    fields = {"messages": [spoken_user(clip)], "audio": {"voice": "alloy", "format": sound_format}, **SPOKEN}
+    plain = create(client, **fields).choices[0]
+    chunks = list(create(client, stream=True, **fields))
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    first = deltas[0]
+    assert (first.role, first.content) == ("assistant", None)
+    assert set(first.audio.to_dict()) == {"id"}
+    kinds = [next(iter(delta.audio.to_dict())) for delta in deltas[1:-2]]
+    assert set(kinds) == {"transcript", "data"}
+    assert all(len(delta.audio.to_dict()) == 1 for delta in deltas[1:-2])
+    assert set(deltas[-2].audio.to_dict()) == {"expires_at"}
+    assert deltas[-1].to_dict() == {}
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+    assert chunks[-1].choices[0].finish_reason == plain.finish_reason
+    pieces = [delta.audio.data for delta in deltas[1:-2] if delta.audio.data]
+    assert all(len(base64.b64decode(piece)) % 3 == 0 for piece in pieces[:-1])
+    assert len(pieces) > 1
+    header_bytes = 44 if sound_format == "wav" else 0
+    joined = base64.b64decode("".join(pieces), validate=True)
+    assert joined[header_bytes:] == base64.b64decode(plain.message.audio.data)[header_bytes:]
+    words = "".join(delta.audio.transcript or "" for delta in deltas[1:-2])
+    assert words == plain.message.audio.transcript
+
+
+def test_earlier_answers_and_calls_are_part_of_the_conversation(client):
+    sound = {"audio": {"voice": "alloy", "format": "wav"}, **SPOKEN}
+    earlier = create(client, **sound).choices[0].message
+    call = {"id": "call_1", "type": "function", "function": {"name": "set_timer", "arguments": '{"value":5}'}}
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": "Be short."}]},
+        USER,
+        {"role": "assistant", "audio": {"id": earlier.audio.id}},
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+    ]
+    answer = create(
+        client, messages=messages, max_completion_tokens=4, store=True, metadata={"a": "b"}, user="me"
+    )
+    assert answer.usage.prompt_tokens > 20
+
+
+def test_control_words_in_text_stay_text(assistant):
+    from omni_audio.model.text import NUM_SPECIAL
+
+    words = "<end><tool_call><|end|><assistant></s>"
+    ids = assistant.text.encode(words)
+    assert min(ids) >= NUM_SPECIAL
+    assert assistant.text.decode(ids) == words
+
+
+def test_mode_and_audio_only_extensions(client):
+    answer = create(client, max_completion_tokens=16, seed=1, extra_body={"mode": "audio"}).choices[0].message
+    assert base64.b64decode(answer.audio.data)[:4] == b"RIFF"
+    only = {"modalities": ["audio"], "audio": {"voice": {"id": "default"}, "format": "pcm16", "speed": 1.0}}
+    assert create(client, max_completion_tokens=16, seed=1, extra_body=only).choices[0].message.audio.id

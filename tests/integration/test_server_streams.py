@@ -1,0 +1,152 @@
+"""A scripted model behind a real server: tool calls, failures, overload and clients that go away."""
+
+import contextlib
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import openai
+import pytest
+
+MODEL = "gpt-4o-audio-preview"
+USER = {"role": "user", "content": "hi"}
+TOOLS = [{"type": "function", "function": {"name": "set_timer", "parameters": {"type": "object"}}}]
+CALL = '{"name":"set_timer","arguments":{"value":5,"unit":"minutes"}}'
+SOUND = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "pcm16"}}
+FREE_TIMEOUT_S = 1.0
+
+
+def ask(url, **fields):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=10) as client:
+        answer = client.chat.completions.create(**{"model": MODEL, "messages": [USER], **fields})
+        return list(answer) if fields.get("stream") else answer
+
+
+def wait_until(condition, timeout_s):
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "not within the time"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("sound", [{}, SOUND])
+def test_tool_call_plain_and_streamed(scripted_server, sound):
+    with scripted_server([("tool", CALL), ("end", "tool_calls")]) as url:
+        choice = ask(url, tools=TOOLS, **sound).choices[0]
+        assert choice.finish_reason == "tool_calls"
+        assert choice.message.content is None
+        assert choice.message.audio is None
+        call = choice.message.tool_calls[0]
+        assert (call.type, call.function.name) == ("function", "set_timer")
+        assert json.loads(call.function.arguments) == {"value": 5, "unit": "minutes"}
+
+        chunks = ask(url, tools=TOOLS, stream=True, **sound)
+        deltas = [chunk.choices[0].delta for chunk in chunks]
+        assert (deltas[0].role, deltas[0].content) == ("assistant", None)
+        opening = deltas[1].tool_calls[0]
+        assert opening.id.startswith("call_")
+        assert (opening.index, opening.function.name, opening.function.arguments) == (0, "set_timer", "")
+        arguments = "".join(delta.tool_calls[0].function.arguments for delta in deltas[1:-1])
+        assert json.loads(arguments) == {"value": 5, "unit": "minutes"}
+        assert chunks[-1].choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("raw", ["set_timer(5)", '{"name":"other","arguments":{}}'])
+def test_invalid_tool_call_is_never_passed_on(scripted_server, raw):
+    with scripted_server([("tool", raw), ("end", "tool_calls")]) as url:
+        for is_stream in (False, True):
+            with pytest.raises(openai.InternalServerError) as caught:
+                ask(url, tools=TOOLS, stream=is_stream)
+            assert caught.value.code == "invalid_tool_call"
+        assert httpx.get(f"{url}/ready").status_code == 200
+
+
+def test_stop_sequence_across_tokens(scripted_server, engine_of):
+    with scripted_server([("text", "one two STOP three"), ("end", "stop")]) as url:
+        answers = [ask(url, stop=["STOP", "never"]), ask(url, stop="STOP")]
+        assert [answer.choices[0].message.content for answer in answers] == ["one two "] * 2
+        chunks = ask(url, stop="STOP", stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "one two "
+        assert chunks[-1].choices[0].finish_reason == "stop"
+        wait_until(lambda: engine_of(url)["completed"] == 3, FREE_TIMEOUT_S)
+        assert engine_of(url)["cancelled"] == 0
+
+
+def test_characters_of_several_tokens_arrive_whole(scripted_server):
+    words = "naïve 音声 🎧 done"
+    with scripted_server([("text", words), ("end", "stop")]) as url:
+        assert ask(url).choices[0].message.content == words
+        pieces = [chunk.choices[0].delta.content or "" for chunk in ask(url, stream=True)]
+        assert "".join(pieces) == words
+
+
+def test_failure_in_mid_stream_is_an_error_event_without_done(scripted_server):
+    with scripted_server([("text", "some words"), ("break", "out of luck")], step_s=0.02) as url:
+        body = {"model": MODEL, "messages": [USER], "stream": True}
+        text = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=10).text
+        events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+        assert events[-1]["error"]["type"] == "server_error"
+        assert "luck" not in text
+        assert "[DONE]" not in text
+        plain = httpx.post(f"{url}/v1/chat/completions", json=body | {"stream": False}, timeout=10)
+        assert (plain.status_code, plain.json()["error"]["code"]) == (500, "server_error")
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_disconnect_frees_the_slot_and_the_place_in_the_queue(scripted_server, engine_of, is_stream):
+    body = {"model": MODEL, "messages": [USER], "stream": is_stream}
+    with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=1, queue_limit=4) as url:
+        target = httpx.URL(f"{url}/v1/chat/completions")
+        running, waiting = httpx.Client(timeout=0.3), httpx.Client(timeout=0.3)
+
+        def leave_early(client):
+            start_s = time.monotonic()
+            with (
+                contextlib.suppress(httpx.ReadTimeout),
+                client.stream("POST", target, json=body) as response,
+            ):
+                for _ in response.iter_raw():
+                    if time.monotonic() - start_s > 0.3:
+                        return
+
+        threads = [threading.Thread(target=leave_early, args=(client,)) for client in (running, waiting)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: engine_of(url)["active"] == 1 and engine_of(url)["pending"] == 1, 2.0)
+        for thread in threads:
+            thread.join()
+        running.close()
+        waiting.close()
+        wait_until(lambda: engine_of(url)["active"] == engine_of(url)["pending"] == 0, FREE_TIMEOUT_S)
+        assert engine_of(url)["cancelled"] == 2
+
+
+def test_overload_is_a_503_with_retry_after(scripted_server, engine_of):
+    go_on = threading.Event()
+    script = [("until", go_on), ("end", "stop")]
+    with (
+        scripted_server(script, step_s=0.01, num_slots=1, queue_limit=1) as url,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        try:
+            served = [pool.submit(ask, url) for _ in range(2)]
+            wait_until(lambda: engine_of(url)["pending"] == 1, 5.0)
+            with pytest.raises(openai.InternalServerError) as caught:
+                ask(url)
+        finally:
+            go_on.set()
+        assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
+        assert int(caught.value.response.headers["retry-after"]) >= 1
+        assert [answer.result(5).choices[0].finish_reason for answer in served] == ["stop"] * 2
+
+
+def test_reader_that_stops_reading_loses_its_slot(scripted_server, engine_of):
+    body = {"model": MODEL, "messages": [USER], "stream": True}
+    script = [("until", threading.Event())]
+    with scripted_server(script, num_slots=1, outbox_limit_events=50, send_timeout_s=0.5) as url:
+        with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=10) as response:
+            next(response.iter_raw())
+            wait_until(lambda: engine_of(url)["active"] == 0, 10.0)
+        assert httpx.get(f"{url}/ready").status_code == 200

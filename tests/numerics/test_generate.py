@@ -1,0 +1,143 @@
+"""Generation: grammar, determinism by seed, independence of slots, greedy equals the full pass."""
+
+import json
+
+import pytest
+import torch
+
+from omni_audio.model.assistant import Assistant, PieceDecoder, Role, Turn, WeightQuant
+from omni_audio.model.generate import AudioFrame, Event, Finished, FinishReason, GenerationRequest, Generator, TextToken
+from omni_audio.model.sampling import Sampler
+from omni_audio.model.sequence import Mode, pack
+from omni_audio.model.text import Special, TextTokenizer
+
+
+@pytest.fixture(scope="module")
+def assistant(tiny_build) -> Assistant:
+    return Assistant.load(tiny_build)
+
+
+def run(generator: Generator, slot: int) -> list[Event]:
+    """Steps until this slot is done; its events only."""
+    events: list[Event] = []
+    while slot in generator.streams:
+        events += [event for event in generator.step() if event.slot == slot]
+    return events
+
+
+def shape(events: list[Event]) -> list[object]:
+    """Events as comparable values."""
+    return [
+        tuple(e.codes_K.tolist()) if isinstance(e, AudioFrame) else e.reason if isinstance(e, Finished) else e.id
+        for e in events
+    ]
+
+
+def request(mode: Mode, **more: object) -> GenerationRequest:
+    facts: dict = {"mode": mode, "temperature": 1.0, "audio_temperature": 1.0, "seed": 3}
+    return GenerationRequest(**{**facts, "max_text_tokens": 30, "max_frames": 30, **more})
+
+
+@pytest.fixture(scope="module")
+def prompts(assistant: Assistant) -> dict[Mode, object]:
+    turns = [Turn(role=Role.USER, pcm_S=torch.sin(torch.arange(9000) / 20))]
+    return {mode: assistant.prompt(turns, mode, ["set_light"]) for mode in Mode}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_stream_is_the_same_alone_and_among_others(assistant: Assistant, prompts: dict, mode: Mode) -> None:
+    alone = Generator(assistant.model, 1)
+    alone.open(0, prompts[mode], request(mode))
+    expected = shape(run(alone, 0))
+    crowd = Generator(assistant.model, 4)
+    for slot, other in enumerate([Mode.SAY, Mode.REPLY_AUDIO]):
+        crowd.open(slot, prompts[other], request(other, seed=slot + 50))
+    crowd.step()
+    crowd.open(3, prompts[mode], request(mode))
+    assert shape(run(crowd, 3)) == expected
+    again = Generator(assistant.model, 1)
+    again.open(0, prompts[mode], request(mode, seed=4))
+    assert shape(run(again, 0)) != expected
+
+
+def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prompts: dict) -> None:
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompts[Mode.REPLY_AUDIO], request(Mode.REPLY_AUDIO, max_frames=200, max_text_tokens=200))
+    kinds = "".join({TextToken: "t", AudioFrame: "f"}.get(type(e), ".") for e in run(generator, 0))
+    layout = assistant.model.config.layout
+    n, m = layout.interleave_text_tokens, layout.interleave_frames
+    assert kinds.startswith("t" * n + "f" * m) or "t" not in kinds[n:]
+    assert kinds.endswith("f.") and "f" in kinds
+
+
+@pytest.mark.parametrize(("mode", "kind"), [(Mode.TRANSCRIBE, TextToken), (Mode.SAY, AudioFrame)])
+def test_each_mode_gives_its_own_kind(assistant: Assistant, prompts: dict, mode: Mode, kind: type) -> None:
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompts[mode], request(mode))
+    assert all(isinstance(event, kind | Finished) for event in run(generator, 0))
+
+
+def test_required_tools_are_called_and_unoffered_ones_never(assistant: Assistant) -> None:
+    turns = [Turn(role=Role.USER, text="light")]
+    for seed in range(5):
+        required = request(Mode.REPLY_TEXT, tools=True, tool_required=True, seed=seed)
+        assert len(assistant.reply(turns, required, ["set_light"]).tool_calls) == 1
+        assert assistant.reply(turns, request(Mode.REPLY_TEXT, seed=seed)).tool_calls == []
+    with pytest.raises(ValueError, match="Offer tools"):
+        request(Mode.REPLY_TEXT, tool_required=True)
+
+
+def test_greedy_steps_equal_the_full_pass(assistant: Assistant) -> None:
+    prompt = assistant.prompt([Turn(role=Role.USER, text="hello")], Mode.TRANSCRIBE)
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompt, GenerationRequest(mode=Mode.TRANSCRIBE, max_text_tokens=6))
+    chosen = [event.id for event in run(generator, 0) if isinstance(event, TextToken)]
+    builder = assistant.builder().user_text("hello").assistant(Mode.TRANSCRIBE)
+    builder._decoder(chosen)
+    with torch.no_grad():
+        logits = assistant.model.head(assistant.model(pack([[builder.build()]])))[0]
+    vocabulary = assistant.model.vocabulary
+    logits[:, [t for t in range(vocabulary.size) if not vocabulary.is_text(t) and t != Special.END]] = -1e9
+    assert logits[len(prompt) - 1 : -1].argmax(-1).tolist()[: len(chosen)] == chosen
+
+
+def test_length_limit_is_told(assistant: Assistant, prompts: dict) -> None:
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompts[Mode.SAY], request(Mode.SAY, max_frames=1))
+    assert run(generator, 0)[-1] == Finished(0, FinishReason.LENGTH)
+
+
+def test_busy_and_absent_slots_are_named(assistant: Assistant, prompts: dict) -> None:
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompts[Mode.SAY], request(Mode.SAY))
+    with pytest.raises(ValueError, match="free slot"):
+        generator.open(0, prompts[Mode.SAY], request(Mode.SAY))
+    with pytest.raises(ValueError, match="0 to 0"):
+        generator.open(1, prompts[Mode.SAY], request(Mode.SAY))
+    generator.close(0)
+    assert generator.free_slots == [0] and generator.step() == []
+
+
+def test_nucleus_and_temperature() -> None:
+    logits = torch.tensor([3.0, 2.9, -5.0, float("-inf")])
+    draws = {Sampler(temperature=2.0, top_p=1.0, seed=s).choose(logits) for s in range(300)}
+    assert draws == {0, 1, 2}
+    assert {Sampler(temperature=2.0, top_p=0.6, seed=s).choose(logits) for s in range(100)} == {0, 1}
+    assert Sampler().choose(logits) == 0
+    with pytest.raises(ValueError, match="temperature"):
+        Sampler(temperature=2.1)
+
+
+def test_letters_split_over_ids_come_out_whole(tiny_tokenizer, tiny_text: TextTokenizer) -> None:
+    ids = tiny_text.encode("é → 日本 <end>")
+    decoder = PieceDecoder(tiny_tokenizer, tiny_text)
+    pieces = [decoder.push(TextToken(0, token)).text for token in ids]
+    assert "".join(pieces) == "é → 日本 <end>" and "" in pieces
+    assert all(token > Special.TEXT_END for token in ids)
+
+
+def test_nf4_build_answers(tiny_build, assistant: Assistant) -> None:
+    small = Assistant.load(tiny_build, WeightQuant.NF4)
+    reply = small.reply([Turn(role=Role.USER, text="hi")], request(Mode.REPLY_AUDIO))
+    assert reply.pcm_S is not None and reply.pcm_S.shape[0] == reply.num_frames * 1280
+    assert json.dumps(small.card)

@@ -1,0 +1,195 @@
+"""The stack: cached, chunked, packed and padded passes agree; nobody sees the future; the ring goes round."""
+
+import pytest
+import torch
+from tiny import tiny_model_config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omni_audio.model.attention import AttentionBackend, Places, attend, visible
+from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.rotary import rotary_angles, rotate
+from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence, pack
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import AudioInput, OmniModel
+from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
+
+TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
+
+
+def some_codes(model: OmniModel, num_frames: int, seed: int = 0) -> AudioCodes:
+    generator = torch.Generator().manual_seed(seed)
+    tokenizer = model.tokenizer_config
+    return AudioCodes(
+        torch.randint(tokenizer.semantic.num_codes, (1, num_frames), generator=generator),
+        torch.randint(
+            tokenizer.vq.codebook_size, (1, num_frames, tokenizer.vq.num_codebooks), generator=generator
+        ),
+    )
+
+
+def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: int = 0) -> TokenSequence:
+    """System prompt, spoken request, spoken answer."""
+    builder = SequenceBuilder(
+        text, model.vocabulary, model.tokenizer_config.vq.num_codebooks, model.config.layout
+    )
+    builder.system("be kind").user_audio(some_codes(model, num_frames, seed)).assistant(Mode.REPLY_AUDIO)
+    return builder.answer_speech("on it", some_codes(model, 12, seed + 1)).end().build()
+
+
+def feed(model: OmniModel, cache: KVCache, sequence: TokenSequence, sizes: list[int], slot: int) -> torch.Tensor:
+    """Hidden states of the sequence, fed in pieces that keep encoder chunks whole."""
+    pieces, start = [], 0
+    for size in [*sizes, len(sequence)]:
+        end = min(start + size, len(sequence))
+        while 0 < end < len(sequence) and sequence.chunk_T[end] >= 0 and sequence.chunk_T[end] == sequence.chunk_T[end - 1]:
+            end += 1
+        if end > start:
+            piece = slice(start, end)
+            fields = (sequence.ids_T, sequence.codes_TK, sequence.chunk_T, sequence.pinned_T)
+            pieces.append(model.advance(*(f[piece][None] for f in fields), cache, torch.tensor([slot])))
+            start = end
+    return torch.cat(pieces, 1)
+
+
+def test_backends_agree_at_window_edges(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    batch = pack([[document(tiny_model, tiny_text, 90)]])
+    places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
+    length = batch.ids_BT.shape[1]
+    q, k, v = torch.randn(3, 1, 2, length, 16)
+    for window in (1, 7, 8, 9, length - 1, length, length + 1):
+        mask = visible(places, places, window)
+        naive = attend(q, k, v, mask, AttentionBackend.NAIVE)
+        torch.testing.assert_close(naive, attend(q, k, v, mask, AttentionBackend.SDPA), **TOLERANCE)
+
+
+def test_mask_says_what_the_design_says() -> None:
+    position = torch.arange(8)[None]
+    chunk = torch.tensor([[-1, 0, 0, 1, 1, -1, -1, -1]])
+    pinned = torch.tensor([[True, False, False, False, False, False, False, False]])
+    document = torch.tensor([[0, 0, 0, 0, 0, 0, 0, -1]])
+    places = Places(position, document, chunk, pinned)
+    mask = visible(places, places, window=3)[0]
+    expected = [
+        "10000000",
+        "11100000",
+        "11100000",
+        "11111000",
+        "10111000",
+        "10011100",
+        "10001110",
+        "11111111",
+    ]
+    assert [[str(int(x)) for x in row] for row in mask[:7]] == [list(row) for row in expected[:7]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 30), max_size=8), num_frames=st.integers(1, 150), slot=st.integers(0, 2))
+def test_cached_and_chunked_equal_full(
+    tiny_model: OmniModel, tiny_text: TextTokenizer, sizes: list[int], num_frames: int, slot: int
+) -> None:
+    """Up to 150 frames against a window of 64: the ring goes round several times."""
+    sequence = document(tiny_model, tiny_text, num_frames)
+    full = tiny_model(pack([[sequence]]))
+    streamed = feed(tiny_model, tiny_model.empty_cache(3), sequence, sizes, slot)
+    torch.testing.assert_close(streamed, full, **TOLERANCE)
+
+
+def test_packed_equals_apart_and_padded_equals_alone(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    first, second = document(tiny_model, tiny_text, 9), document(tiny_model, tiny_text, 30, seed=5)
+    apart = [tiny_model(pack([[one]]))[0] for one in (first, second)]
+    packed = tiny_model(pack([[first, second]]))[0]
+    torch.testing.assert_close(packed, torch.cat(apart), **TOLERANCE)
+    padded = tiny_model(pack([[first], [second]]))
+    torch.testing.assert_close(padded[0, : len(first)], apart[0], **TOLERANCE)
+
+
+def test_slots_do_not_touch_each_other(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    sequence = document(tiny_model, tiny_text)
+    alone = feed(tiny_model, tiny_model.empty_cache(2), sequence, [], 0)
+    cache = tiny_model.empty_cache(2)
+    feed(tiny_model, cache, document(tiny_model, tiny_text, 80, seed=9), [5], 1)
+    torch.testing.assert_close(feed(tiny_model, cache, sequence, [], 0), alone)
+    cache.reset(1)
+    torch.testing.assert_close(feed(tiny_model, cache, sequence, [], 1), alone)
+
+
+def test_gradient_shows_who_sees_whom(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    batch = pack([[document(tiny_model, tiny_text, 20)]])
+    chunks = batch.chunk_BT[0]
+    seen: list[torch.Tensor] = []
+
+    def keep(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+        output = output.detach().requires_grad_()
+        seen.append(output)
+        return output
+
+    handle = tiny_model.embed.register_forward_hook(keep)
+    try:
+        for place in (int((chunks >= 0).nonzero()[10]), batch.ids_BT.shape[1] - 4):
+            seen.clear()
+            hidden = tiny_model(batch)
+            (hidden[0, place] * torch.arange(hidden.shape[-1])).sum().backward()
+            gradient = seen[0].grad
+            assert gradient is not None
+            reached = gradient[0].abs().sum(-1) > 0
+            last = int(reached.nonzero().max())
+            expected = place if chunks[place] < 0 else int((chunks == chunks[place]).nonzero().max())
+            assert last == expected
+    finally:
+        handle.remove()
+
+
+def test_pinned_prompt_outlives_the_window(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    """The system prompt changes what is said long after it has left the window; an unpinned one does not."""
+    sequence = document(tiny_model, tiny_text, 200)
+    other = document(tiny_model, tiny_text, 200)
+    other.ids_T[2] = other.ids_T[2] + 1
+    for pinned, differs in ((True, True), (False, False)):
+        if not pinned:
+            sequence.pinned_T[1:] = False
+            other.pinned_T[1:] = False
+        shallow = OmniModel(tiny_model_config(num_layers=1), tiny_model.tokenizer_config).eval()
+        last = [shallow(pack([[one]]))[0, -1] for one in (sequence, other)]
+        assert (not torch.allclose(*last, atol=1e-7)) == differs
+
+
+def test_rotary_depends_on_distance_only() -> None:
+    q, k = torch.randn(2, 1, 1, 1, 16)
+    scores = []
+    for shift in (0, 5, 300):
+        turned = [rotate(x, rotary_angles(torch.tensor([[p + shift]]), 16, 1e4)) for x, p in ((q, 9), (k, 2))]
+        scores.append((turned[0] * turned[1]).sum())
+    torch.testing.assert_close(torch.stack(scores), scores[0].expand(3), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", list(AudioInput))
+def test_every_audio_input_hears_and_learns(kind: AudioInput, tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer) -> None:
+    model = OmniModel(tiny_model_config(audio_input=kind), tiny_tokenizer.config)
+    model.frames.load_codebooks(tiny_tokenizer)
+    losses = model.losses(pack([[document(model, tiny_text)]]))
+    (losses.text + losses.semantic + losses.acoustic).backward()
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert unused == []
+    hidden = [model(pack([[document(model, tiny_text, 20, seed)]]))[0, -1] for seed in (0, 3)]
+    assert not torch.allclose(*hidden)
+
+
+def test_losses_count_only_what_the_assistant_says(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    sequence = document(tiny_model, tiny_text)
+    targets = sequence.ids_T[sequence.target_T]
+    assert int(sequence.target_T.sum()) == len(tiny_text.encode("on it")) + 12 + 2
+    assert tiny_model.vocabulary.is_semantic(int(targets[-2]))
+    untrained = tiny_model.losses(pack([[sequence]])).text.detach()
+    assert abs(untrained - torch.tensor(float(tiny_model.vocabulary.size)).log()) < 1.0
+
+
+def test_bad_feeding_is_named(tiny_model: OmniModel) -> None:
+    cache = tiny_model.empty_cache(2)
+    none = torch.zeros(1, 0, dtype=torch.long)
+    codes = torch.zeros(1, 0, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match="at least one position"):
+        tiny_model.advance(none, codes, none, none.bool(), cache, torch.tensor([0]))
+    two = torch.ones(2, 1, dtype=torch.long)
+    with pytest.raises(ValueError, match="different slots"):
+        tiny_model.advance(two, -two[..., None].expand(2, 1, 4), -two, two < 0, cache, torch.tensor([1, 1]))

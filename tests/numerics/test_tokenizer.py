@@ -1,0 +1,165 @@
+"""The tokenizer: streaming equals offline, causality, gradients through the quantisers."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchaudio.functional import melscale_fbanks
+
+from omni_audio.audio.mel import LOG_FLOOR, LOG_MEAN, LOG_SCALE, LogMel, LogMelConfig
+from omni_audio.audio.units import FRAME_SAMPLES, HOP_SAMPLES
+from omni_audio.tokenizer.semantic import CTC_BLANK, FiniteScalarQuantizer, ctc_to_text, text_to_ctc
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.tokenizer.vector_quantizer import ResidualVectorQuantizer, VectorQuantizerConfig, straight_through
+
+
+def speechlike(num_samples: int, seed: int = 0) -> torch.Tensor:
+    """A noisy chirp (1, S): something with structure in time."""
+    generator = torch.Generator().manual_seed(seed)
+    time = torch.arange(num_samples) / 16000
+    tone = torch.sin(2 * torch.pi * (200 + 300 * time) * time) * (torch.sin(2 * torch.pi * 4 * time) > 0)
+    return (0.3 * tone + 0.01 * torch.randn(num_samples, generator=generator))[None]
+
+
+def test_mel_equals_a_plain_computation() -> None:
+    config = LogMelConfig()
+    pcm_BS = speechlike(3200)
+    mel_BTM, _ = LogMel(config)(pcm_BS)
+    padded = torch.cat([torch.zeros(1, config.window_samples - HOP_SAMPLES), pcm_BS], -1)
+    frames = padded.unfold(-1, config.window_samples, HOP_SAMPLES)
+    spectrum = torch.fft.rfft(frames * torch.hann_window(config.window_samples)).abs()
+    banks = melscale_fbanks(
+        config.window_samples // 2 + 1, config.f_min_hz, config.f_max_hz, config.num_mels, 16000, "slaney", "slaney"
+    )
+    expected = ((spectrum @ banks).clamp_min(LOG_FLOOR).log() - LOG_MEAN) / LOG_SCALE
+    torch.testing.assert_close(mel_BTM, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_mel_does_not_depend_on_the_batch(tiny_tokenizer: AudioTokenizer) -> None:
+    quiet, loud = speechlike(6400, 1) * 0.01, speechlike(6400, 2)
+    together, _ = tiny_tokenizer.mel(torch.cat([quiet, loud]))
+    alone, _ = tiny_tokenizer.mel(quiet)
+    torch.testing.assert_close(together[:1], alone)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(1, 3000), min_size=1, max_size=8))
+def test_streamed_encode_equals_offline(tiny_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
+    pcm_BS = speechlike(sum(cuts))
+    state, pieces = tiny_tokenizer.initial_encoder_state(), []
+    for chunk in pcm_BS.split(cuts, -1):
+        codes, state = tiny_tokenizer.encode_stream(chunk, state)
+        pieces.append(codes)
+    whole = tiny_tokenizer.encode(pcm_BS)
+    num_frames = sum(cuts) // FRAME_SAMPLES
+    streamed = torch.cat([piece.acoustic_BFK for piece in pieces], 1)
+    assert streamed.shape[1] == num_frames
+    assert torch.equal(streamed, whole.acoustic_BFK[:, :num_frames])
+    assert torch.equal(torch.cat([p.semantic_BF for p in pieces], 1), whole.semantic_BF[:, :num_frames])
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=6))
+def test_streamed_decode_equals_offline(tiny_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
+    vq = tiny_tokenizer.config.vq
+    codes_BFK = torch.randint(vq.codebook_size, (1, sum(cuts), vq.num_codebooks))
+    state, pieces = tiny_tokenizer.initial_decoder_state(), []
+    for chunk in codes_BFK.split(cuts, 1):
+        pcm_BS, state = tiny_tokenizer.decode_stream(chunk, state)
+        pieces.append(pcm_BS)
+    pieces.append(tiny_tokenizer.vocoder.flush(state))
+    torch.testing.assert_close(torch.cat(pieces, -1), tiny_tokenizer.decode(codes_BFK), atol=1e-4, rtol=0)
+
+
+def test_first_sound_after_one_frame_and_the_stated_delay(tiny_tokenizer: AudioTokenizer) -> None:
+    vq = tiny_tokenizer.config.vq
+    pcm_BS, _ = tiny_tokenizer.decode_stream(
+        torch.zeros(1, 1, vq.num_codebooks, dtype=torch.long), tiny_tokenizer.initial_decoder_state()
+    )
+    overlap = tiny_tokenizer.config.vocoder.overlap_samples
+    assert pcm_BS.shape[1] == FRAME_SAMPLES - overlap > 0
+    assert tiny_tokenizer.algorithmic_delay_samples == FRAME_SAMPLES + overlap
+
+
+def test_no_frame_sees_the_future_by_gradient(tiny_tokenizer: AudioTokenizer) -> None:
+    pcm_BS = speechlike(8 * FRAME_SAMPLES).requires_grad_()
+    mel_BTM, _ = tiny_tokenizer.mel(pcm_BS)
+    latent_BFD, _ = tiny_tokenizer.encoder(mel_BTM)
+    (latent_BFD[:, 4] * torch.arange(latent_BFD.shape[-1])).sum().backward()
+    assert pcm_BS.grad is not None
+    assert pcm_BS.grad[:, 5 * FRAME_SAMPLES :].abs().max() == 0
+    assert pcm_BS.grad[:, 4 * FRAME_SAMPLES : 5 * FRAME_SAMPLES].abs().max() > 0
+
+
+def test_gradient_passes_straight_through_the_quantizers() -> None:
+    config = VectorQuantizerConfig(num_codebooks=2, codebook_size=8, code_width=4, codebook_dropout=0.0)
+    quantizer = ResidualVectorQuantizer(config, 6)
+    x_BFD = torch.randn(2, 5, 6, requires_grad=True)
+    quantized = quantizer(x_BFD, torch.ones(2, 5, dtype=torch.bool))
+    quantized.latent_BFD.sum().backward()
+    expected = (quantizer.expand.weight @ quantizer.reduce.weight).sum(0)
+    torch.testing.assert_close(x_BFD.grad, expected.expand(2, 5, 6))
+    values = torch.randn(1, 3, 2, requires_grad=True)
+    FiniteScalarQuantizer([8, 5])(values)[0].sum().backward()
+    assert values.grad is not None and bool((values.grad != 0).all())
+    assert torch.equal(straight_through(torch.zeros(2), torch.ones(2)), torch.ones(2))
+
+
+def test_dead_codes_come_back_to_life_and_stay() -> None:
+    torch.manual_seed(0)
+    config = VectorQuantizerConfig(num_codebooks=1, codebook_size=16, code_width=2, codebook_dropout=0.0, decay=0.9)
+    quantizer = ResidualVectorQuantizer(config, 2)
+    book = quantizer.codebooks[0]
+    mask = torch.ones(1, 256, dtype=torch.bool)
+    with torch.no_grad():
+        quantizer.reduce.weight.copy_(torch.eye(2))
+        quantizer.reduce.bias.zero_()
+    quantizer(torch.randn(1, 256, 2), mask)
+    with torch.no_grad():
+        book.vectors[4:] = 1000.0
+        book.mean_sum[4:] = 1000.0
+    for _ in range(60):
+        quantized = quantizer(torch.randn(1, 256, 2), mask)
+    assert len(quantized.codes_BFK.unique()) > 12
+
+
+def test_fsq_codes_and_values_are_inverse() -> None:
+    fsq = FiniteScalarQuantizer([8, 5, 3])
+    codes = torch.arange(8 * 5 * 3)[None]
+    values, again = fsq(torch.atanh(fsq.values(codes).clamp(-0.99, 0.99)) * 2)
+    assert values.shape == (1, 120, 3)
+    bounded, all_codes = fsq(torch.randn(1, 4000, 3) * 3)
+    assert all_codes.min() >= 0 and all_codes.max() < 120 and len(all_codes.unique()) > 100
+    torch.testing.assert_close(fsq.values(all_codes), bounded, atol=1e-5, rtol=0)
+    assert again.shape == codes.shape
+
+
+def test_ctc_text_round_trip() -> None:
+    letters = text_to_ctc("Hello, all!")
+    rows = [CTC_BLANK]
+    for letter in letters.tolist():
+        rows += [letter, CTC_BLANK]
+    assert ctc_to_text(torch.nn.functional.one_hot(torch.tensor(rows), CTC_BLANK + 1).float()) == "hello all"
+
+
+@pytest.mark.parametrize(
+    ("pcm", "told"), [(torch.zeros(1, 0), "at least one sample"), (torch.tensor([[float("nan")] * 1280]), "NaN")]
+)
+def test_bad_sound_is_named(tiny_tokenizer: AudioTokenizer, pcm: torch.Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        tiny_tokenizer.encode(pcm)
+
+
+def test_codes_out_of_range_are_named(tiny_tokenizer: AudioTokenizer) -> None:
+    vq = tiny_tokenizer.config.vq
+    with pytest.raises(ValueError, match=f"0 to {vq.codebook_size - 1}"):
+        tiny_tokenizer.decode(torch.full((1, 2, vq.num_codebooks), vq.codebook_size))
+    with pytest.raises(ValueError, match="codebooks"):
+        tiny_tokenizer.decode(torch.zeros(1, 2, vq.num_codebooks + 1, dtype=torch.long))
+
+
+def test_fewer_codebooks_decode_at_lower_rate(tiny_tokenizer: AudioTokenizer) -> None:
+    codes = tiny_tokenizer.encode(speechlike(4 * FRAME_SAMPLES))
+    assert tiny_tokenizer.decode(codes.acoustic_BFK[..., :1]).shape == (1, 4 * FRAME_SAMPLES)
+    config = tiny_tokenizer.config
+    assert config.kilobits_per_second(1, with_semantic=False) < config.kilobits_per_second()

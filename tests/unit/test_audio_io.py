@@ -1,0 +1,254 @@
+"""Sound files: every format in, every bad input refused with its name."""
+
+import io
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from omni_audio.audio import io as audio_io
+from omni_audio.audio.io import AudioError, decode_audio, load_audio, save_wav, write_flac
+
+TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
+
+
+def encoded(
+    container: str,
+    rate_hz: int = 16_000,
+    channels: int = 1,
+    subtype: str | None = None,
+    pcm: np.ndarray = TONE,
+) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.repeat(pcm[:, None], channels, 1), rate_hz, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+def webm_opus() -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        pcm = (0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(pcm[None], format="flt", layout="mono")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def peak_hz(pcm: torch.Tensor) -> float:
+    return float(torch.fft.rfft(pcm).abs().argmax()) * 16_000 / len(pcm)
+
+
+@pytest.mark.parametrize(
+    ("declared", "data"),
+    [
+        ("wav", encoded("WAV")),
+        ("wav", encoded("WAV", subtype="FLOAT")),
+        ("wav", encoded("WAV", subtype="DOUBLE")),
+        ("wav", encoded("WAV", subtype="PCM_24")),
+        ("wav", encoded("WAV", subtype="PCM_U8")),
+        ("wav", encoded("WAV", subtype="ULAW")),
+        ("flac", encoded("FLAC")),
+        ("ogg", encoded("OGG")),
+        ("opus", encoded("OGG", subtype="OPUS")),
+        ("mp3", encoded("MP3")),
+        ("webm", webm_opus()),
+    ],
+)
+@pytest.mark.parametrize("declare", [True, False])
+def test_every_format_decodes(declared: str, data: bytes, declare: bool) -> None:
+    pcm = decode_audio(data, declared if declare else None)
+    assert pcm.dtype == torch.float32
+    assert pcm.dim() == 1
+    assert len(pcm) / 16_000 == pytest.approx(1.0, abs=0.15)
+    assert peak_hz(pcm) == pytest.approx(440, abs=3)
+    assert float(pcm[2000:12_000].abs().max()) == pytest.approx(0.5, abs=0.06)  # codecs overshoot at the end
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_rates_are_resampled(rate_hz: int) -> None:
+    pcm = decode_audio(encoded("WAV", rate_hz=rate_hz))
+    assert len(pcm) == pytest.approx(16_000 * 16_000 / rate_hz, abs=2)
+    assert peak_hz(pcm) == pytest.approx(440 * rate_hz / 16_000, abs=3 * rate_hz / 16_000)
+
+
+def test_channels_are_averaged() -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.stack([TONE, -TONE, TONE, TONE], 1), 16_000, format="WAV", subtype="FLOAT")
+    np.testing.assert_allclose(decode_audio(buffer.getvalue()).numpy(), TONE / 2, atol=1e-6)
+    assert len(decode_audio(encoded("WAV", channels=8))) == 16_000
+
+
+@pytest.mark.parametrize("write", [save_wav, write_flac])
+def test_written_files_come_back(tmp_path: Path, write) -> None:
+    path = tmp_path / "tone"  # the content says what it is, not the name
+    write(path, torch.from_numpy(TONE))
+    np.testing.assert_allclose(load_audio(path).numpy(), TONE, atol=1.0 / 32_768)
+    assert [file.name for file in tmp_path.iterdir()] == ["tone"]
+    write(path, torch.tensor([3.0, -3.0, 0.0]))  # overwrites, saturates
+    np.testing.assert_allclose(load_audio(path).numpy(), [1.0, -1.0, 0.0], atol=1.0 / 16_384)
+
+
+def test_rate_of_written_file(tmp_path: Path) -> None:
+    save_wav(tmp_path / "a.wav", torch.from_numpy(TONE), 24_000)
+    assert soundfile.info(str(tmp_path / "a.wav")).samplerate == 24_000
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    save_wav(path, torch.from_numpy(TONE))
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs) -> None:
+        Path(args[0]).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(audio_io.soundfile, "write", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_wav(path, torch.zeros(10))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "."])
+def test_missing_file_and_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AudioError, match="existing file") as caught:
+        load_audio(tmp_path / name)
+    assert caught.value.name == "path"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"R",
+        b"hello, this is a text\n" * 50,
+        b"#EXTM3U\nfile:///etc/passwd\n",
+        b"\x00" * 5000,
+        b"RIFF\0\0\0\0AVI ",
+    ],
+)
+def test_what_is_not_sound(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "text.wav"
+    path.write_bytes(data)
+    with pytest.raises(AudioError) as caught:
+        load_audio(path)
+    assert caught.value.allowed
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
+def test_headers_without_sound(container: str) -> None:
+    with pytest.raises(AudioError):
+        decode_audio(encoded(container)[:20])
+
+
+@pytest.mark.parametrize(
+    "magic", [b"fLaC", b"OggS", b"ID3", b"\x1a\x45\xdf\xa3", b"RIFF0000WAVE", b"\xff\xfb"]
+)
+def test_magic_bytes_before_garbage(magic: bytes) -> None:
+    garbage = np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8).tobytes()
+    with pytest.raises(AudioError):
+        decode_audio(magic + garbage)
+
+
+def test_no_samples() -> None:
+    with pytest.raises(AudioError):
+        decode_audio(encoded("WAV", pcm=TONE[:0]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_samples_that_are_not_finite(value: float, subtype: str) -> None:
+    pcm = TONE.copy()
+    pcm[15_000] = value
+    with pytest.raises(AudioError, match="finite") as caught:
+        decode_audio(encoded("WAV", subtype=subtype, pcm=pcm))
+    assert caught.value.name == "samples"
+
+
+@pytest.mark.parametrize("rate_hz", [1, 4000, 7999, 192_001, 384_000])
+def test_rate_out_of_range(rate_hz: int) -> None:
+    with pytest.raises(AudioError) as caught:
+        decode_audio(encoded("WAV", rate_hz=rate_hz))
+    assert caught.value.name == "rate_hz"
+
+
+def test_too_many_channels() -> None:
+    with pytest.raises(AudioError) as caught:
+        decode_audio(encoded("WAV", channels=9))
+    assert caught.value.name == "channels"
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
+def test_duration_is_bounded_while_decoding(container: str) -> None:
+    long = encoded(container, pcm=np.tile(TONE, 5))
+    with pytest.raises(AudioError, match="at most 2 s") as caught:
+        decode_audio(long, max_duration_s=2)
+    assert caught.value.name == "duration"
+    assert len(decode_audio(long, max_duration_s=6)) > 70_000
+
+
+def test_a_flac_bomb_is_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = np.zeros(600 * 16_000, np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, silence, 16_000, format="FLAC")
+    num_frames = 0
+    mono = audio_io._mono
+
+    def counted(frame):
+        nonlocal num_frames
+        num_frames += 1
+        return mono(frame)
+
+    monkeypatch.setattr(audio_io, "_mono", counted)
+    with pytest.raises(AudioError, match="at most 1 s"):
+        decode_audio(buffer.getvalue(), max_duration_s=1)
+    assert num_frames < 20
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan")])
+def test_bad_limit(limit: float) -> None:
+    with pytest.raises(AudioError, match="max_duration_s"):
+        decode_audio(encoded("WAV"), max_duration_s=limit)
+
+
+@pytest.mark.parametrize("declared", ["mp3", "flac", "hls", "", "text/plain"])
+def test_declared_format_must_be_known_and_true(declared: str) -> None:
+    with pytest.raises(AudioError) as caught:
+        decode_audio(encoded("WAV"), declared)
+    assert caught.value.name == "format"
+
+
+@pytest.mark.parametrize(
+    ("pcm", "name"),
+    [
+        (torch.zeros(2, 10), "shape"),
+        (torch.zeros(0), "shape"),
+        (torch.tensor([float("nan")]), "finite"),
+        (torch.tensor([float("inf")]), "finite"),
+        (torch.zeros(10, dtype=torch.int16), "dtype"),
+    ],
+)
+def test_bad_samples_are_not_written(tmp_path: Path, pcm: torch.Tensor, name: str) -> None:
+    with pytest.raises(AudioError, match=name):
+        save_wav(tmp_path / "a.wav", pcm)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_place_and_rate_of_written_file(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="existing folder"):
+        save_wav(tmp_path / "no" / "a.wav", torch.zeros(10))
+    with pytest.raises(AudioError, match="rate_hz"):
+        save_wav(tmp_path / "a.wav", torch.zeros(10), 100)
+
+
+def test_recorded_speech() -> None:
+    clips = sorted((Path(__file__).parent.parent / "data").glob("*.flac"))
+    assert clips
+    for clip in clips:
+        assert 16_000 <= len(load_audio(clip)) <= 6 * 16_000

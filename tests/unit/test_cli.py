@@ -1,0 +1,319 @@
+"""The command line without a model: arguments, errors, exit codes, and the files that it reads and writes."""
+
+import errno
+import gzip
+import json
+import os
+
+import pytest
+import torch
+
+from omni_audio.audio.io import load_audio, save_wav
+from omni_audio.cli import arguments, builds, main, train
+from omni_audio.cli.codes_file import load_codes, save_codes
+from omni_audio.model.build import save_tokenizer_build
+from omni_audio.tokenizer.acoustic import AcousticEncoderConfig
+from omni_audio.tokenizer.semantic import SemanticConfig
+from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer, TokenizerConfig
+from omni_audio.tokenizer.vector_quantizer import VectorQuantizerConfig
+from omni_audio.tokenizer.vocoder import VocoderConfig
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make_build(folder, written_at=1_000_000_000):
+    folder.mkdir(parents=True)
+    card = folder / "card.json"
+    card.write_text(json.dumps({"name": folder.name, "figures": {"wer_percent": 12.5}}))
+    config = folder / "config.json"
+    config.write_text("{}")
+    os.utime(config, (written_at, written_at))
+    return folder
+
+
+def one_line(text: str) -> str:
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_has_help_with_examples(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"omni-audio {name} " in capsys.readouterr().out
+
+
+def test_no_command_shows_the_help(capsys):
+    assert main.main([]) == 2
+    assert "first steps" in capsys.readouterr().out
+
+
+def test_unknown_command_names_the_closest(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main.main(["trian"])
+    assert stop.value.code == 2
+    assert "did you mean 'train'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "no such file: in.wav"), (b"", "in.wav is empty")], ids=["missing", "empty"]
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["transcribe", "in.wav"],
+        ["chat", "in.wav"],
+        ["encode", "in.wav", "o.codes"],
+        ["decode", "in.wav", "o.wav"],
+    ],
+)
+def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsys):
+    if content is not None:
+        (in_empty_folder / "in.wav").write_bytes(content)
+    assert main.main(words) == 2
+    assert said in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["say", "  "], "text is empty"),
+        (["say", "hello", "--out", "."], "is a folder"),
+        (["say", "hello", "--out", "nowhere/a.wav"], "does not exist"),
+        (["say", "hello"], "omni-audio train experiment=demo"),
+        (["say", "hello", "--build", "nothing"], "'nothing' does not exist"),
+        (["chat"], "no request"),
+        (["chat", "--text", " "], "--text is empty"),
+        (
+            ["chat", "--text", "hello", "--tool", "set_tmer"],
+            "no tool 'set_tmer': the model was trained with set_timer",
+        ),
+        (["train", "demo"], "experiment=demo"),
+        (["build-info"], "no build in runs/*/build or builds/"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_2(words, said, capsys):
+    assert main.main(words) == 2
+    assert said in one_line(capsys.readouterr().err)
+
+
+def raises(error):
+    def run(args):
+        raise error
+
+    return run
+
+
+def test_debug_shows_the_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(train, "run", raises(RuntimeError("broken")))
+    assert main.main(["train", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert main.main(["--debug", "train"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unexpected_error_is_one_line_and_exit_1(monkeypatch, capsys):
+    monkeypatch.setattr(train, "run", raises(RuntimeError("bro\nken")))
+    assert main.main(["train"]) == 1
+    assert "RuntimeError: bro ken (run again with --debug" in one_line(capsys.readouterr().err)
+
+
+def test_full_disk_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(train, "run", raises(OSError(errno.ENOSPC, "No space left on device", "last.ckpt")))
+    assert main.main(["train"]) == 1
+    assert "the disk is full while writing last.ckpt" in one_line(capsys.readouterr().err)
+
+
+def test_interrupt_says_how_to_resume(monkeypatch, capsys):
+    monkeypatch.setattr(train, "run", raises(KeyboardInterrupt("stopped at step 7")))
+    assert main.main(["train", "experiment=demo", "seed=1"]) == 130
+    said = capsys.readouterr().err
+    assert "stopped at step 7" in said
+    assert "omni-audio train experiment=demo seed=1" in said
+
+
+def test_interrupt_that_lightning_turned_into_exit_is_130(monkeypatch):
+    def run(args):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise SystemExit(1)  # noqa: B904, as Lightning does
+
+    monkeypatch.setattr(train, "run", run)
+    assert main.main(["train"]) == 130
+
+
+def test_overrides_and_options_mix_in_any_order(monkeypatch):
+    seen = []
+    monkeypatch.setattr(train, "run", lambda args: seen.append((args.overrides, args.multirun)))
+    assert main.main(["train", "experiment=demo", "-m", "seed=0,1", "~logger.wandb"]) == 0
+    assert seen == [(["experiment=demo", "seed=0,1", "~logger.wandb"], True)]
+
+
+def test_newest_build_is_the_one_completed_last(in_empty_folder):
+    make_build(in_empty_folder / "runs/a/build/omni-audio-nano-2026-01-01", 3_000)
+    newest = make_build(in_empty_folder / "builds/omni-audio-nano-2025-01-01", 4_000)
+    unfinished = make_build(in_empty_folder / "builds/unfinished", 5_000)
+    (unfinished / "config.json").unlink()
+    assert builds.require_build(None).resolve() == newest
+
+
+def test_a_folder_above_a_build_stands_for_its_newest(in_empty_folder):
+    make_build(in_empty_folder / "runs/a/build/one", 3_000)
+    newest = make_build(in_empty_folder / "runs/a/build/two", 4_000)
+    assert builds.require_build(in_empty_folder / "runs/a") == newest
+    assert builds.require_build(in_empty_folder / "runs/a/build") == newest
+    with pytest.raises(ValueError, match=r"holds no config\.json"):
+        builds.require_build(in_empty_folder)
+
+
+def test_a_named_run_never_takes_the_build_of_another(in_empty_folder):
+    other = make_build(in_empty_folder / "runs/other/build/one")
+    assert builds.build_of_run(None, "runs/default", is_run_named=False).resolve() == other
+    with pytest.raises(ValueError, match="no build in runs/demo/build"):
+        builds.build_of_run(None, "runs/demo", is_run_named=True)
+
+
+def test_build_info_prints_the_card(in_empty_folder, capsys):
+    build = make_build(in_empty_folder / "builds/omni-audio-nano-2026-01-01")
+    assert main.main(["build-info", str(build)]) == 0
+    assert "figures.wer_percent" in capsys.readouterr().out
+    assert main.main(["build-info", str(build), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["figures"] == {"wer_percent": 12.5}
+
+
+def test_build_info_of_a_broken_card_is_one_line(in_empty_folder, capsys):
+    build = make_build(in_empty_folder / "builds/broken")
+    (build / "card.json").write_text("{")
+    assert main.main(["build-info", str(build)]) == 2
+    assert "cannot be read" in one_line(capsys.readouterr().err)
+
+
+def make_corpus(folder):
+    rows = [
+        ("a.flac", "ann", "set a timer"),
+        ("b.flac", "bob", "light on"),
+        ("c.flac", "ann", "stop the Timer"),
+    ]
+    lines = [
+        json.dumps(
+            {
+                "recording": {"sources": [{"source": path}]},
+                "supervisions": [{"speaker": speaker, "text": text}],
+            }
+        )
+        for path, speaker, text in rows
+    ]
+    folder.mkdir(parents=True)
+    with gzip.open(folder / "cuts-test.jsonl.gz", "wt") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["--num", "1"], "a.flac\tann\tset a timer\n"),
+        (["--grep", "timer", "--paths"], "a.flac\nc.flac\n"),
+    ],
+)
+def test_data_lists_items(in_empty_folder, capsys, words, printed):
+    make_corpus(in_empty_folder / "runs/demo/corpus")
+    assert main.main(["data", "runs/demo", *words]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runs/demo", "--split", "train"], "holds no corpus"),
+        (["runs/demo", "--grep", "weather"], "no request of split test holds 'weather'"),
+        (["runs/demo", "--num", "0"], "--num 0 is not allowed"),
+    ],
+)
+def test_data_without_an_answer_is_one_line(in_empty_folder, capsys, words, said):
+    make_corpus(in_empty_folder / "runs/demo/corpus")
+    assert main.main(["data", *words]) == 2
+    assert said in one_line(capsys.readouterr().err)
+
+
+@pytest.fixture
+def codes():
+    return AudioCodes(
+        semantic_BF=torch.tensor([[0, 4095, 70_000]]), acoustic_BFK=torch.arange(24).reshape(1, 3, 8)
+    )
+
+
+def test_codes_file_gives_back_what_was_stored(tmp_path, codes):
+    save_codes(tmp_path / "a.codes", codes, "abc", num_samples=3000)
+    stored = load_codes(tmp_path / "a.codes", "abc")
+    assert torch.equal(stored.semantic_BF, codes.semantic_BF)
+    assert torch.equal(stored.acoustic_BFK, codes.acoustic_BFK)
+    assert stored.num_samples == 3000
+    assert [file.name for file in tmp_path.iterdir()] == ["a.codes"]
+
+
+def test_codes_of_another_tokenizer_are_refused(tmp_path, codes):
+    save_codes(tmp_path / "a.codes", codes, "abc", num_samples=3000)
+    with pytest.raises(ValueError, match="made by tokenizer abc, this build has def"):
+        load_codes(tmp_path / "a.codes", "def")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"RIFF" + bytes(60), b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_file_that_is_no_codes_file_is_refused(tmp_path, content):
+    (tmp_path / "a.codes").write_bytes(content)
+    with pytest.raises(ValueError, match=r"not a \.codes file"):
+        load_codes(tmp_path / "a.codes", "abc")
+
+
+@pytest.fixture
+def tokenizer_build(in_empty_folder):
+    config = TokenizerConfig(
+        encoder=AcousticEncoderConfig(width=16, num_blocks=1),
+        vq=VectorQuantizerConfig(num_codebooks=4, codebook_size=16),
+        semantic=SemanticConfig(num_coarse=2, width=16, num_blocks=1, num_decoder_blocks=1, levels=[4, 4]),
+        vocoder=VocoderConfig(frame_width=16, num_frame_blocks=1, width=16, num_blocks=1),
+    )
+    torch.manual_seed(0)
+    folder = in_empty_folder / "builds/tokenizer"
+    save_tokenizer_build(folder, AudioTokenizer(config), {"name": "tokenizer"})
+    return str(folder)
+
+
+def test_encode_then_decode(tokenizer_build, capsys):
+    save_wav("in.wav", torch.sin(torch.arange(3000) / 10))
+    assert main.main(["encode", "in.wav", "a.codes", "--build", tokenizer_build]) == 0
+    assert "a.codes: 3 frames, 0.24 s" in capsys.readouterr().out
+    assert main.main(["decode", "a.codes", "out.wav", "--build", tokenizer_build]) == 0
+    assert load_audio("out.wav").shape == (3000,)
+    assert main.main(["decode", "a.codes", "coarse.wav", "--build", tokenizer_build, "--codebooks", "2"]) == 0
+    assert not torch.equal(load_audio("out.wav"), load_audio("coarse.wav"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["decode", "a.codes", "out.wav", "--codebooks", "5"], "use 1 to 4"),
+        (["decode", "in.wav", "out.wav"], "in.wav is not a .codes file"),
+        (["encode", "a.codes", "b.codes"], "a.codes"),
+        (["encode", "text.wav", "b.codes"], "text.wav"),
+        (["transcribe", "in.wav"], "a tokenizer only"),
+    ],
+)
+def test_the_wrong_kind_of_file_is_one_line(tokenizer_build, in_empty_folder, capsys, words, said):
+    save_wav("in.wav", torch.sin(torch.arange(3000) / 10))
+    (in_empty_folder / "text.wav").write_text("this is no sound at all\n" * 100)
+    assert main.main(["encode", "in.wav", "a.codes", "--build", tokenizer_build]) == 0
+    assert main.main([*words, "--build", tokenizer_build]) == 2
+    assert said in one_line(capsys.readouterr().err)
+
+
+def test_words_that_are_no_overrides():
+    arguments.check_overrides(["seed=1", "~logger.wandb", "+ablation/prefix=causal"])
+    with pytest.raises(ValueError, match="experiment=nano"):
+        arguments.check_overrides(["nano"])

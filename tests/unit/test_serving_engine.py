@@ -1,0 +1,251 @@
+"""The engine alone, over a generator that follows a script instead of a model."""
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from omni_audio.model.assistant import Piece
+from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken
+from omni_audio.serving.engine import Engine
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.stream import PromptRefusedError, StreamEnd, StreamFailedError
+
+STEP_S = 0.002
+FOREVER = 10**9
+
+
+@dataclass
+class Script:
+    """Stands in for prompt and request: what the stream does."""
+
+    num_steps: int = 3
+    with_audio: bool = False
+    refuse: bool = False
+    break_open: bool = False
+    break_step_at: int = -1
+    bad_token_at: int = -1
+
+
+class ScriptedGenerator:
+    made = 0
+
+    def __init__(self, num_slots):
+        type(self).made += 1
+        self.num_slots = num_slots
+        self.open_slots = {}
+        self.most_open = 0
+
+    def open(self, slot, prompt, request):
+        assert slot not in self.open_slots
+        assert 0 <= slot < self.num_slots
+        if prompt.refuse:
+            raise ValueError("prompt is not allowed: expected a better one. Change it.")
+        if prompt.break_open:
+            raise RuntimeError("out of something")
+        self.open_slots[slot] = [prompt, 0]
+        self.most_open = max(self.most_open, len(self.open_slots))
+
+    def step(self):
+        time.sleep(STEP_S)
+        events = []
+        for slot, state in list(self.open_slots.items()):
+            script, done = state
+            if done == script.break_step_at:
+                raise RuntimeError("nan")
+            if done >= script.num_steps:
+                events.append(Finished(slot, FinishReason.STOP))
+            elif script.with_audio and done % 2:
+                events.append(AudioFrame(slot, torch.full((8,), done)))
+            else:
+                events.append(TextToken(slot, -1 if done == script.bad_token_at else done))
+            state[1] += 1
+        return events
+
+    def close(self, slot):
+        self.open_slots.pop(slot, None)
+
+
+class ScriptedDecoder:
+    def push(self, event):
+        if isinstance(event, AudioFrame):
+            return Piece(pcm_S=torch.zeros(1280), num_frames=1)
+        if isinstance(event, Finished):
+            return Piece(reason=event.reason)
+        if event.id < 0:
+            raise IndexError(event.id)
+        return Piece(text=f"{event.id} ")
+
+
+def make_engine(num_slots=2, queue_limit=4, limit_events=1000):
+    ScriptedGenerator.made = 0
+    engine = Engine(
+        lambda: ScriptedGenerator(num_slots),
+        ScriptedDecoder,
+        num_slots=num_slots,
+        queue_limit=queue_limit,
+        limit_events=limit_events,
+    )
+    engine.start()
+    return engine
+
+
+async def read(stream):
+    events = []
+    while not events or not isinstance(events[-1], StreamEnd):
+        events.append(await asyncio.wait_for(stream.get(), 5))
+    return events
+
+
+async def until(condition, timeout_s=2.0):
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.005)
+
+
+def submit(engine, script, **options):
+    return engine.submit(script, None, **options)
+
+
+def run(test, **options):
+    async def body():
+        engine = make_engine(**options)
+        try:
+            await asyncio.wait_for(test(engine), 10)
+        finally:
+            engine.stop()
+        assert not any(thread.name == "omni-audio-engine" for thread in threading.enumerate())
+
+    asyncio.run(body())
+
+
+def test_streams_share_the_batch_and_the_queue_drains():
+    async def body(engine):
+        streams = [submit(engine, Script(num_steps=steps)) for steps in (2, 5, 1, 4, 3)]
+        for stream, steps in zip(streams, (2, 5, 1, 4, 3), strict=True):
+            events = await read(stream)
+            assert "".join(event.text for event in events[:-1]) == "".join(f"{i} " for i in range(steps))
+            assert events[-1] == StreamEnd("stop")
+            assert stream.delivered.text_tokens == steps
+        assert engine._generator.most_open == 2
+        assert engine.snapshot()["completed"] == 5
+        assert engine.num_active == engine.num_pending == 0
+
+    run(body)
+
+
+def test_times_are_measured():
+    async def body(engine):
+        first = submit(engine, Script(num_steps=6, with_audio=True))
+        second = submit(engine, Script(num_steps=2))
+        await read(first)
+        await read(second)
+        times = first.times
+        assert 0 <= times.queue_ms <= times.first_token_ms < times.first_audio_ms
+        assert times.finished_s is not None
+        assert first.delivered.audio_frames == 3
+        assert second.times.first_audio_ms is None
+        assert second.times.queue_ms > times.first_audio_ms
+
+    run(body, num_slots=1)
+
+
+def test_full_queue_is_refused_with_retry_after():
+    async def body(engine):
+        streams = [submit(engine, Script(num_steps=FOREVER)) for _ in range(3)]
+        with pytest.raises(ApiError) as caught:
+            submit(engine, Script())
+        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+        assert int(caught.value.headers()["retry-after"]) >= 1
+        for stream in streams:
+            engine.cancel(stream)
+        await until(lambda: engine.num_active == engine.num_pending == 0)
+        assert await read(submit(engine, Script()))
+        assert engine.snapshot()["cancelled"] == 3
+        assert engine.snapshot()["rejected"] == 1
+
+    run(body, num_slots=1, queue_limit=2)
+
+
+def test_cancel_takes_effect_within_a_step_and_lets_the_next_in():
+    async def body(engine):
+        stream = submit(engine, Script(num_steps=FOREVER))
+        waiting = submit(engine, Script(num_steps=1))
+        await stream.get()
+        engine.cancel(stream)
+        engine.cancel(stream)
+        await asyncio.wait_for(read(waiting), 0.5)
+
+    run(body, num_slots=1)
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (Script(refuse=True), PromptRefusedError),
+        (Script(break_open=True), StreamFailedError),
+        (Script(bad_token_at=1), StreamFailedError),
+    ],
+)
+def test_one_failing_stream_leaves_its_neighbour_alone(script, error):
+    async def body(engine):
+        good = submit(engine, Script(num_steps=20))
+        bad = submit(engine, script)
+        with pytest.raises(error):
+            await read(bad)
+        assert len(await read(good)) == 21
+        assert engine._generator.open_slots == {}
+        assert ScriptedGenerator.made == 1
+
+    run(body)
+
+
+def test_after_a_broken_step_the_engine_goes_on_with_a_fresh_generator():
+    async def body(engine):
+        bad = submit(engine, Script(break_step_at=1))
+        with pytest.raises(StreamFailedError):
+            await read(bad)
+        assert len(await read(submit(engine, Script(num_steps=3)))) == 4
+        assert ScriptedGenerator.made == 2
+        assert engine.is_ready
+
+    run(body)
+
+
+def test_reader_that_stalls_is_dropped():
+    async def body(engine):
+        stream = submit(engine, Script(num_steps=FOREVER))
+        await until(lambda: engine.snapshot()["failed"] == 1)
+        assert engine.num_active == 0
+        for _ in range(10):
+            await stream.get()
+        with pytest.raises(StreamFailedError, match="stalled"):
+            await stream.get()
+
+    run(body, limit_events=10)
+
+
+def test_limit_on_all_tokens_ends_with_length():
+    async def body(engine):
+        events = await read(submit(engine, Script(num_steps=FOREVER, with_audio=True), max_total_tokens=5))
+        assert len(events) == 6
+        assert events[-1] == StreamEnd("length")
+
+    run(body)
+
+
+def test_open_streams_fail_when_the_engine_stops():
+    async def body(engine):
+        stream = submit(engine, Script(num_steps=FOREVER))
+        await stream.get()
+        engine.stop()
+        with pytest.raises(StreamFailedError, match="stopped"):
+            await read(stream)
+        with pytest.raises(ApiError, match="overloaded"):
+            submit(engine, Script())
+
+    run(body)

@@ -1,0 +1,149 @@
+import base64
+import io
+import wave
+
+import numpy as np
+import pytest
+
+from omni_audio.serving.answer_store import AnswerStore
+from omni_audio.serving.audio_codec import (
+    OUTPUT_RATE_HZ,
+    Base64Chunker,
+    OutputFormat,
+    Pcm16Stream,
+    decode_input_audio,
+    whole_file,
+)
+from omni_audio.serving.auth import API_KEYS_ENV, KeyRing
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.stop import StopFilter
+from omni_audio.serving.tool_calls import parse_tool_call
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_stop_sequence_is_found_across_pieces_and_kept_in(size):
+    text = "one, two. two STOP three"
+    stop = StopFilter(["ST", "STOP", "nowhere"])
+    out = (
+        "".join(stop.feed(text[start : start + size]) for start in range(0, len(text), size)) + stop.finish()
+    )
+    assert out == "one, two. two "
+    assert stop.is_stopped
+
+
+def test_held_text_comes_out_at_the_end():
+    stop = StopFilter(["END!"])
+    assert stop.feed("the EN") == "the "
+    assert stop.feed("D") == ""
+    assert stop.finish() == "END"
+    assert not stop.is_stopped
+
+
+def test_joined_base64_chunks_are_one_base64_text():
+    data = bytes(range(256)) * 5 + b"tail"
+    chunker = Base64Chunker()
+    chunks = [chunker.feed(data[start : start + 97]) for start in range(0, len(data), 97)]
+    assert all(len(base64.b64decode(chunk)) % 6 == 0 for chunk in chunks)
+    assert base64.b64decode("".join(chunks) + chunker.finish(), validate=True) == data
+
+
+@pytest.mark.parametrize("size", [1280, 333, 16_000])
+def test_pcm16_does_not_depend_on_chunking(size):
+    pcm_S = np.sin(np.arange(16_000) * 2 * np.pi * 440 / 16_000).astype(np.float32)
+    whole = Pcm16Stream()
+    expected = whole.feed(pcm_S) + whole.finish()
+    stream = Pcm16Stream()
+    parts = [stream.feed(pcm_S[start : start + size]) for start in range(0, len(pcm_S), size)]
+    assert b"".join(parts) + stream.finish() == expected
+    assert len(expected) == 2 * OUTPUT_RATE_HZ
+
+
+def test_wav_is_readable():
+    with wave.open(io.BytesIO(whole_file(b"\x01\x02" * 480, OutputFormat.WAV))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (OUTPUT_RATE_HZ, 1, 2)
+        assert file.readframes(480) == b"\x01\x02" * 480
+
+
+@pytest.mark.parametrize("data", ["", "%%%", "AAA", "QUJD", base64.b64encode(b"RIFF" + b"x" * 99).decode()])
+def test_bad_clip_is_a_400(data):
+    with pytest.raises(ApiError) as caught:
+        decode_input_audio(data, "wav", param="clip", max_duration_s=1.0)
+    assert caught.value.status == 400
+    assert caught.value.param == "clip.data"
+
+
+def test_tool_call_is_read_strictly():
+    call = parse_tool_call('{"name":"f","arguments":{"b":1,"a":[true]}}', ["f"])
+    assert (call.name, call.arguments) == ("f", '{"b":1,"a":[true]}')
+    assert call.id.startswith("call_")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "f(1)",
+        "[]",
+        '{"name":"f"}',
+        '{"name":"g","arguments":{}}',
+        '{"name":["f"],"arguments":{}}',
+        '{"name":"f","arguments":"{}"}',
+        '{"name":"f","arguments":{}} and more',
+        '{"name":"f","arguments":{"x":NaN}}',
+        '{"name":"f","arguments":{},"more":1}',
+    ],
+)
+def test_invalid_tool_call_is_an_error(raw):
+    with pytest.raises(ApiError) as caught:
+        parse_tool_call(raw, {"f"})
+    assert (caught.value.status, caught.value.code) == (500, "invalid_tool_call")
+
+
+def test_answers_are_bound_to_their_key_and_bounded():
+    store = AnswerStore(limit_answers=2, lifetime_s=60)
+    ids = [store.new_id() for _ in range(3)]
+    for answer_id in ids:
+        store.put(answer_id, f"words of {answer_id}", "me")
+    assert store.transcript(ids[2], "me", param="p") == f"words of {ids[2]}"
+    messages = set()
+    for answer_id, owner in [(ids[0], "me"), (ids[2], "you"), ("audio_unknown", "me")]:
+        with pytest.raises(ApiError) as caught:
+            store.transcript(answer_id, owner, param="p")
+        assert (caught.value.status, caught.value.param) == (404, "p")
+        messages.add(caught.value.message)
+    assert len(messages) == 1
+
+
+def test_expired_answer_is_unknown():
+    store = AnswerStore(limit_answers=2, lifetime_s=0)
+    answer_id = store.new_id()
+    store.put(answer_id, "words", "")
+    with pytest.raises(ApiError):
+        store.transcript(answer_id, "", param="p")
+
+
+def test_keys_of_file_and_environment(tmp_path, monkeypatch):
+    path = tmp_path / "keys"
+    path.write_text("# ours\nalpha\n\n  beta  \n")
+    monkeypatch.setenv(API_KEYS_ENV, "gamma, delta")
+    keys = KeyRing.load(path)
+    assert len(keys) == 4
+    owners = {keys.owner(f"Bearer {key}") for key in ("alpha", "beta", "gamma", "delta")}
+    assert len(owners) == 4
+    assert not any(key in owner for owner in owners for key in ("alpha", "beta", "gamma", "delta"))
+    for header in (None, "", "alpha", "Basic alpha", "Bearer", "Bearer alph", "Bearer # ours"):
+        with pytest.raises(ApiError) as caught:
+            keys.owner(header)
+        assert caught.value.status == 401
+
+
+def test_empty_key_file_does_not_open_the_server(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# none yet\n")
+    with pytest.raises(ValueError, match="api_keys_file"):
+        KeyRing.load(path)
+
+
+def test_without_keys_everybody_comes_in(monkeypatch):
+    monkeypatch.delenv(API_KEYS_ENV, raising=False)
+    assert KeyRing.load(None).owner(None) == ""

@@ -1,0 +1,119 @@
+import pytest
+
+from omni_audio.model.assistant import Role
+from omni_audio.model.sequence import Mode
+from omni_audio.serving.audio_codec import OutputFormat
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.plan import plan_answer
+from omni_audio.serving.schemas import parse_chat_request
+from omni_audio.serving.settings import RequestLimits, ServerConfig
+
+USER = {"role": "user", "content": "hi"}
+TOOLS = [{"type": "function", "function": {"name": name}} for name in ("set_timer", "set_light")]
+
+
+def transcript_of(answer_id, *, param):
+    return f"words of {answer_id}"
+
+
+def plan(**fields):
+    return plan_answer(
+        parse_chat_request({"model": "m", "messages": [USER], **fields}), RequestLimits(), transcript_of
+    )
+
+
+def test_defaults():
+    made = plan()
+    request = made.generation
+    assert (made.mode, made.output_format, made.is_stream) == (Mode.REPLY_TEXT, None, False)
+    assert (request.temperature, request.top_p, request.tools) == (1.0, 1.0, False)
+    assert (request.max_text_tokens, request.max_frames) == (8192, 4096)
+    assert made.max_total_tokens is None
+    assert plan().generation.seed != request.seed
+
+
+def test_zero_is_a_value():
+    request = plan(temperature=0, top_p=0, seed=0).generation
+    assert (request.temperature, request.top_p, request.seed) == (0.0, 0.0, 0)
+
+
+def test_greedy_answers_need_no_seed():
+    assert plan(temperature=0).generation.seed == plan(temperature=1e-300).generation.seed == 0
+    assert plan(temperature=1e-300).generation.temperature == 0
+
+
+def test_spoken_answer():
+    audio = {"voice": "alloy", "format": "pcm16"}
+    made = plan(modalities=["text", "audio"], audio=audio, max_tokens=7)
+    assert (made.mode, made.output_format) == (Mode.REPLY_AUDIO, OutputFormat.PCM16)
+    assert made.generation.max_text_tokens == made.generation.max_frames == made.max_total_tokens == 7
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "required"),
+    [
+        (None, ["set_timer", "set_light"], False),
+        ("auto", ["set_timer", "set_light"], False),
+        ("none", [], False),
+        ("required", ["set_timer", "set_light"], True),
+        ({"type": "function", "function": {"name": "set_light"}}, ["set_light"], True),
+    ],
+)
+def test_tool_choice(choice, names, required):
+    made = plan(tools=TOOLS, tool_choice=choice)
+    assert made.tool_names == names
+    assert made.generation.tools == bool(names)
+    assert made.generation.tool_required == required
+
+
+def test_turns_keep_the_order_of_the_conversation():
+    call = {"id": "c", "type": "function", "function": {"name": "set_timer", "arguments": '{"label": "é"}'}}
+    turns = plan(
+        messages=[
+            {
+                "role": "developer",
+                "content": [{"type": "text", "text": "be"}, {"type": "text", "text": "brief"}],
+            },
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": "one moment", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"},
+            {"role": "assistant", "audio": {"id": "audio_1"}},
+            USER,
+        ]
+    ).turns
+    assert [turn.role for turn in turns] == [
+        Role.SYSTEM,
+        Role.USER,
+        Role.ASSISTANT,
+        Role.ASSISTANT,
+        Role.TOOL,
+        Role.ASSISTANT,
+        Role.USER,
+    ]
+    assert turns[0].text == "be\nbrief"
+    assert turns[1].text == "a\nb"
+    assert turns[3].tool_call == '{"name":"set_timer","arguments":{"label":"\\u00e9"}}'
+    assert turns[5].text == "words of audio_1"
+
+
+@pytest.mark.parametrize("arguments", ["", "5", "{"])
+def test_earlier_call_with_broken_arguments(arguments):
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    with pytest.raises(ApiError) as caught:
+        plan(messages=[USER, {"role": "assistant", "tool_calls": [call]}])
+    assert caught.value.param == "messages[1].tool_calls[0].function.arguments"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", 70_000),
+        ("num_slots", 0),
+        ("queue_limit", -1),
+        ("body_timeout_s", 0.0),
+        ("model_aliases", [""]),
+    ],
+)
+def test_server_config_refuses(tmp_path, name, value):
+    with pytest.raises(ValueError, match=name):
+        ServerConfig(build=tmp_path, **{name: value})

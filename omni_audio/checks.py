@@ -12,7 +12,9 @@ def require(ok: bool, name: str, value: object, allowed: str, remedy: str) -> No
 
 def require_positive(name: str, value: float) -> None:
     """Raises ValueError unless `value` is a finite number above 0."""
-    require(math.isfinite(value) and value > 0, name, value, "a finite number above 0", f"Set {name} above 0.")
+    require(
+        math.isfinite(value) and value > 0, name, value, "a finite number above 0", f"Set {name} above 0."
+    )
 
 
 def require_range(name: str, value: float, low: float, high: float) -> None:
@@ -22,4 +24,6 @@ def require_range(name: str, value: float, low: float, high: float) -> None:
 
 def require_file(name: str, path: Path) -> None:
     """Raises ValueError unless `path` is an existing file."""
-    require(path.is_file(), name, str(path), "an existing file", "Check the path, or run the step that makes it.")
+    require(
+        path.is_file(), name, str(path), "an existing file", "Check the path, or run the step that makes it."
+    )

@@ -24,12 +24,12 @@ def tiny_model_config(**changes: object) -> ModelConfig:
     """Every part of the network, as small as it goes."""
     facts: dict = {
         "num_text": 300,
-        "width": 32,
+        "width": 64,
         "num_layers": 2,
         "num_heads": 2,
-        "mlp_width": 64,
+        "mlp_width": 128,
         "window": 64,
         "layout": LayoutConfig(encoder_chunk=8, pinned_positions=16),
-        "depth": DepthConfig(width=16, num_layers=1, num_heads=2, mlp_width=32, train_fraction=1.0),
+        "depth": DepthConfig(width=64, num_layers=1, num_heads=2, mlp_width=64, train_fraction=1.0),
     }
     return ModelConfig(**{**facts, **changes})

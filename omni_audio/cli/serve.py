@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     apply_runtime(config.runtime)
     assistant = Assistant.load(config.server.build)
-    if config.weight_quant.format is WeightQuant.NF4:
+    if config.server.weight_quant is WeightQuant.NF4:
         quantize_model(assistant.model, config.weight_quant.nf4)
     make_server(config.server, assistant).run()
     return 0

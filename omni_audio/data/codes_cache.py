@@ -1,7 +1,6 @@
 """Codes of a corpus, made once for each tokenizer: the model trains on these and never on sound."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from tqdm import tqdm
 
 from omni_audio.audio.augment import Augment
 from omni_audio.audio.units import FRAME_SAMPLES
+from omni_audio.data.corpora.manifests import each_cut
+from omni_audio.data.speech_cuts import pcm_of
 from omni_audio.data.tokenizer_data import draw_seed
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
@@ -38,7 +39,9 @@ class CodesCache:
         """
         key = f"{recording_id}#{copy}"
         if key not in self.index:
-            raise ValueError(f"recording {key!r} has no codes here: expected one of {len(self.index)}. Run stage codes.")
+            raise ValueError(
+                f"recording {key!r} has no codes here: expected one of {len(self.index)}. Run stage codes."
+            )
         start, length = self.index[key]
         piece = slice(start, start + length)
         return AudioCodes(self.semantic_F[piece].long()[None], self.acoustic_FK[piece].long()[None])
@@ -49,7 +52,7 @@ class CodesCache:
         save_file({"semantic": self.semantic_F, "acoustic": self.acoustic_FK}, folder / "codes.safetensors")
         temporary = folder / "index.json.tmp"
         temporary.write_text(json.dumps({"num_copies": self.num_copies, "index": self.index}))
-        os.replace(temporary, folder / "index.json")
+        temporary.replace(folder / "index.json")
 
     @classmethod
     def load(cls, folder: Path) -> "CodesCache":
@@ -64,7 +67,7 @@ class _Recordings(Dataset):
 
     def __init__(self, cuts: CutSet, augment: Augment, num_augmented: dict[str, int], seed: int) -> None:
         self.augment, self.seed = augment, seed
-        jobs = [(cut, copy) for cut in cuts for copy in range(1 + num_augmented[cut.id])]
+        jobs = [(cut, copy) for cut in each_cut(cuts) for copy in range(1 + num_augmented[cut.id])]
         self.jobs = sorted(jobs, key=lambda job: job[0].duration)
 
     def __len__(self) -> int:
@@ -72,11 +75,11 @@ class _Recordings(Dataset):
 
     def __getitem__(self, i: int) -> tuple[str, Tensor]:
         cut, copy = self.jobs[i]
-        pcm_S = torch.from_numpy(cut.load_audio()[0]).float()
+        pcm_S = pcm_of(cut)
         if copy > 0:
-            generator = torch.Generator().manual_seed(draw_seed(self.seed, "codes", cut.recording.id, copy))
+            generator = torch.Generator().manual_seed(draw_seed(self.seed, "codes", cut.recording_id, copy))
             pcm_S = self.augment(pcm_S, generator)
-        return f"{cut.recording.id}#{copy}", pcm_S
+        return f"{cut.recording_id}#{copy}", pcm_S
 
 
 def make_codes(

@@ -7,6 +7,7 @@ from lhotse import CutSet, MonoCut
 
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
+from omni_audio.data.corpora.manifests import each_cut, facts_of, words_of
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.tokenizer_data import draw_seed
 from omni_audio.model.assistant import tool_call_text, tools_text
@@ -19,9 +20,14 @@ TOOL_RESULT_OK = "ok"
 def corpus_texts(cuts: CutSet) -> list[str]:
     """Every kind of text the sequences of these cuts hold: what the BPE is learnt from."""
     texts = [tools_text([name]) for name in TOOLS]
-    for cut in cuts:
-        facts = cut.custom
-        texts += [cut.supervisions[0].text, facts["answer"], facts["plain_answer"], facts["tool_result"] or TOOL_RESULT_OK]
+    for cut in each_cut(cuts):
+        facts = facts_of(cut)
+        texts += [
+            words_of(cut),
+            facts["answer"],
+            facts["plain_answer"],
+            facts["tool_result"] or TOOL_RESULT_OK,
+        ]
         if facts["tool_call"] is not None:
             texts.append(tool_call_text(**facts["tool_call"]))
     return texts
@@ -40,11 +46,22 @@ class ModelCollate:
         seed: int,
         augmented: bool = True,
     ) -> None:
-        self.codes, self.text, self.vocabulary, self.layout, self.tasks = codes, text, vocabulary, layout, tasks
+        self.codes, self.text, self.vocabulary, self.layout, self.tasks = (
+            codes,
+            text,
+            vocabulary,
+            layout,
+            tasks,
+        )
         self.seed, self.augmented = seed, augmented
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
-        return pack([[self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))] for cut in cuts])
+        return pack(
+            [
+                [self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))]
+                for cut in each_cut(cuts)
+            ]
+        )
 
     def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         """One document of a task drawn for this cut."""
@@ -62,28 +79,29 @@ class ModelCollate:
 
     def _request(self, builder: SequenceBuilder, cut: MonoCut, rng: random.Random) -> None:
         copy = rng.randrange(self.codes.num_copies) if self.augmented else 0
-        builder.user_audio(self.codes.codes(cut.recording.id, copy))
+        builder.user_audio(self.codes.codes(cut.recording_id, copy))
 
     def _transcribe(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         builder = self._builder()
         self._request(builder, cut, rng)
-        return builder.assistant(Mode.TRANSCRIBE).answer_text(cut.supervisions[0].text).end().build()
+        return builder.assistant(Mode.TRANSCRIBE).answer_text(words_of(cut)).end().build()
 
     def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         field = rng.choice(["answer", "plain_answer"])
-        words, recording = cut.custom[field], cut.custom[f"{field}_recording"]
+        facts = facts_of(cut)
+        words, recording = facts[field], facts[f"{field}_recording"]
         builder = self._builder().user_text(words).assistant(Mode.SAY)
         return builder.answer_frames(self.codes.codes(recording.id, 0)).end().build()
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
-        facts: dict[str, Any] = cut.custom
+        facts = facts_of(cut)
         call = facts["tool_call"]
         offered = self._offered(call, rng)
         builder = self._builder()
         if offered:
             builder.system(tools_text(offered))
         if rng.random() < self.tasks.text_request:
-            builder.user_text(cut.supervisions[0].text)
+            builder.user_text(words_of(cut))
         else:
             self._request(builder, cut, rng)
         field = "plain_answer"

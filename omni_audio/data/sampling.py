@@ -20,8 +20,7 @@ def batches_of_cuts(
             num_buckets=min(num_buckets, max(2, len(cuts) // 20)),
             shuffle=shuffle,
             seed=seed,
-            buffer_size=20000,
-            shuffle_buffer_size=50000,
+            buffer_size=50000,
         )
         sampler.set_epoch(epoch)
         for batch in sampler:
@@ -42,7 +41,9 @@ class StepDataset(IterableDataset):
         num_batches: int | None = None,
     ) -> None:
         if len(cuts) == 0:
-            raise ValueError("cuts is empty: expected at least one cut. Build the corpus, or name another split.")
+            raise ValueError(
+                "cuts is empty: expected at least one cut. Build the corpus, or name another split."
+            )
         self.cuts, self.collate = cuts, collate
         self.batch_duration_s, self.num_buckets, self.seed = batch_duration_s, num_buckets, seed
         self.start_step, self.num_batches = start_step, num_batches

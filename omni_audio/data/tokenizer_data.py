@@ -10,6 +10,8 @@ from torch import Tensor
 
 from omni_audio.audio.augment import Augment
 from omni_audio.audio.units import FRAME_SAMPLES
+from omni_audio.data.corpora.manifests import each_cut, words_of
+from omni_audio.data.speech_cuts import pcm_of
 from omni_audio.tokenizer.semantic import text_to_ctc
 
 
@@ -38,13 +40,13 @@ class TokenizerCollate:
 
     def __call__(self, cuts: CutSet, epoch: int) -> TokenizerBatch:
         rows, texts = [], []
-        for cut in cuts:
-            pcm_S = torch.from_numpy(cut.load_audio()[0]).float()
+        for cut in each_cut(cuts):
+            pcm_S = pcm_of(cut)
             if self.augment is not None:
                 generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
                 pcm_S = self.augment(pcm_S, generator)
             rows.append(F.pad(pcm_S, (0, -len(pcm_S) % FRAME_SAMPLES)))
-            texts.append(cut.supervisions[0].text)
+            texts.append(words_of(cut))
         targets = [text_to_ctc(text) for text in texts]
         longest = max(len(row) for row in rows)
         return TokenizerBatch(
@@ -52,5 +54,7 @@ class TokenizerCollate:
             num_frames_B=torch.tensor([len(row) // FRAME_SAMPLES for row in rows]),
             ctc_targets=torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
             ctc_lengths_B=torch.tensor([len(target) for target in targets]),
-            ctc_texts=[" ".join("".join(c if c.isalpha() or c == "'" else " " for c in t).split()) for t in texts],
+            ctc_texts=[
+                " ".join("".join(c if c.isalpha() or c == "'" else " " for c in t).split()) for t in texts
+            ],
         )

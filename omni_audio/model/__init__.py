@@ -1,0 +1,1 @@
+"""The network: sequence format, stack, depth decoder, generation, builds."""

@@ -92,15 +92,21 @@ class PieceDecoder:
     def __init__(self, tokenizer: AudioTokenizer, text: TextTokenizer) -> None:
         self.tokenizer, self.text = tokenizer, text
         self.vocoder_state = tokenizer.initial_decoder_state()
-        self.letters = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)}
+        self.letters = {
+            kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)
+        }
 
     def push(self, event: Event) -> Piece:
         """The piece of this event; the last one brings what was held back and the end of the sound."""
         if isinstance(event, AudioFrame):
-            pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(event.codes_K[None, None], self.vocoder_state)
+            pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
+                event.codes_K[None, None], self.vocoder_state
+            )
             return Piece(pcm_S=pcm_BS[0], num_frames=1)
         if isinstance(event, Finished):
-            tail = None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0]
+            tail = (
+                None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0]
+            )
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
         words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
@@ -122,7 +128,9 @@ def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
 class Assistant:
     """Tokenizer, network and text vocabulary of a build."""
 
-    def __init__(self, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]) -> None:
+    def __init__(
+        self, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]
+    ) -> None:
         self.tokenizer, self.model, self.text, self.card = tokenizer.eval(), model.eval(), text, card
 
     @classmethod
@@ -130,12 +138,15 @@ class Assistant:
         """Reads a build folder.
 
         Raises:
-            ValueError: the folder is no whole build.
+            ValueError: the folder is no whole build, or there is no such number format.
         """
+        quantized = WeightQuant(weight_quant) is WeightQuant.NF4
         model = load_model(Path(build))
-        if weight_quant is WeightQuant.NF4:
+        if quantized:
             quantize_model(model, NF4Config())
-        return cls(load_tokenizer(Path(build)), model, TextTokenizer.load(Path(build) / TEXT), load_card(Path(build)))
+        return cls(
+            load_tokenizer(Path(build)), model, TextTokenizer.load(Path(build) / TEXT), load_card(Path(build))
+        )
 
     def prompt(self, turns: list[Turn], mode: Mode, tools: list[str] | None = None) -> TokenSequence:
         """The conversation as a sequence that ends with the mode token.
@@ -166,7 +177,9 @@ class Assistant:
         elif turn.role is Role.USER and turn.pcm_S is not None:
             builder.user_audio(self.tokenizer.encode(turn.pcm_S[None]))
         elif turn.text is None:
-            raise ValueError(f"turn of role {turn.role.value!r} has no content: expected text, or sound from the user.")
+            raise ValueError(
+                f"turn of role {turn.role.value!r} has no content: expected text, or sound from the user."
+            )
         elif turn.role is Role.ASSISTANT:
             builder.assistant(Mode.REPLY_TEXT).answer_text(turn.text).end()
         elif turn.role is Role.USER:

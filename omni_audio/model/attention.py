@@ -21,9 +21,9 @@ class AttentionBackend(Enum):
 
 @dataclass(slots=True)
 class Places:
-    """What the mask needs to know of positions, each (B, T): place in the document, document number (-1: nothing
+    """What the mask needs to know of positions, each (B, T).
 
-    there), encoder chunk (-1: decoder mode), pinned.
+    Place in the document, document number (-1: nothing there), encoder chunk (-1: decoder mode), pinned.
     """
 
     position_BT: Tensor
@@ -42,10 +42,10 @@ class Places:
 
 
 def visible(query: Places, key: Places, window: int) -> Tensor:
-    """The mask (B, T, L): same document, and not the future or of the same encoder chunk, and inside the window
+    """The mask (B, T, L) of what each query may attend to.
 
-    of `window` positions (the query's own included) or pinned. Empty queries see themselves alone, so that their
-    softmax is defined.
+    Same document, and not the future or of the same encoder chunk, and inside the window of `window` positions (the
+    query's own included) or pinned. A query that would see nothing sees everything, so that its softmax is defined.
     """
     distance = query.position_BT[:, :, None] - key.position_BT[:, None, :]
     same_document = query.document_BT[:, :, None] == key.document_BT[:, None, :]

@@ -24,13 +24,13 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        angles: tuple[Tensor, Tensor],
+        turns: Tensor,
         mask_BTL: Tensor,
         cached: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> (B, T, D), and the keys and values (B, N, T, H) of these positions, rotated."""
         q, k, v = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
-        q, k = rotate(q, angles), rotate(k, angles)
+        q, k = rotate(q, turns), rotate(k, turns)
         all_k, all_v = k, v
         if cached is not None:
             all_k = torch.cat([cached[0].to(k.dtype), k], 2)
@@ -68,11 +68,11 @@ class Block(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        angles: tuple[Tensor, Tensor],
+        turns: Tensor,
         mask_BTL: Tensor,
         cached: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As Attention.forward."""
-        mixed_BTD, k, v = self.attention(self.attention_norm(x_BTD), angles, mask_BTL, cached)
+        mixed_BTD, k, v = self.attention(self.attention_norm(x_BTD), turns, mask_BTL, cached)
         x_BTD = x_BTD + self.dropout(mixed_BTD)
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD))), k, v

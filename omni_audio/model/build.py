@@ -32,10 +32,15 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     tensors = load_file(path)
     own = module.state_dict()
     differing = sorted(
-        own.keys() ^ tensors.keys() | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
+        own.keys() ^ tensors.keys()
+        | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
     )
     require(
-        not differing, str(path), differing[:3], "the tensors of its config.json", "Take both files from the same build."
+        not differing,
+        str(path),
+        differing[:3],
+        "the tensors of its config.json",
+        "Take both files from the same build.",
     )
     module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
 
@@ -80,9 +85,12 @@ def load_model(folder: Path) -> OmniModel:
     """
     require_file("build config", folder / CONFIG)
     config = json.loads((folder / CONFIG).read_text())
-    require("model" in config, "build", str(folder), "a build with a model", "This one holds a tokenizer only.")
+    require(
+        "model" in config, "build", str(folder), "a build with a model", "This one holds a tokenizer only."
+    )
     model = OmniModel(
-        from_plain(ModelConfig, config["model"], "model"), from_plain(TokenizerConfig, config["tokenizer"], "tokenizer")
+        from_plain(ModelConfig, config["model"], "model"),
+        from_plain(TokenizerConfig, config["tokenizer"], "tokenizer"),
     )
     _load_weights(model, folder / MODEL_WEIGHTS)
     return model.eval()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend
 from omni_audio.model.block import Block
-from omni_audio.model.rotary import rotary_angles
+from omni_audio.model.rotary import rotary_turns
 
 
 @dataclass(kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class DepthConfig:
     width: int = 128
     num_layers: int = 2
     num_heads: int = 4
-    mlp_width: int = 352
+    mlp_width: int = 384
     train_fraction: float = 0.5
 
     def __post_init__(self) -> None:
@@ -43,7 +43,12 @@ class DepthDecoder(nn.Module):
     """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each."""
 
     def __init__(
-        self, config: DepthConfig, model_width: int, num_codebooks: int, codebook_size: int, backend: AttentionBackend
+        self,
+        config: DepthConfig,
+        model_width: int,
+        num_codebooks: int,
+        codebook_size: int,
+        backend: AttentionBackend,
     ) -> None:
         super().__init__()
         self.config, self.num_codebooks, self.codebook_size = config, num_codebooks, codebook_size
@@ -63,10 +68,10 @@ class DepthDecoder(nn.Module):
         offsets_K = torch.arange(given, device=codes_MK.device) * self.codebook_size
         x_MKD = torch.cat([first, self.embed(codes_MK + offsets_K).to(first.dtype)], 1)
         place_K = torch.arange(given + 1, device=codes_MK.device)
-        angles = rotary_angles(place_K[None], self.config.width // self.config.num_heads, 100.0)
+        turns = rotary_turns(place_K[None], self.config.width // self.config.num_heads, 100.0)
         mask = (place_K[:, None] >= place_K[None])[None].expand(x_MKD.shape[0], -1, -1)
         for block in self.blocks:
-            x_MKD, _, _ = block(x_MKD, angles, mask)
+            x_MKD, _, _ = block(x_MKD, turns, mask)
         return self.norm(x_MKD)
 
     def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:

@@ -42,7 +42,11 @@ class GenerationRequest:
         require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
         require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
         require(
-            self.tools or not self.tool_required, "tool_required", True, "False when no tools are offered", "Offer tools."
+            self.tools or not self.tool_required,
+            "tool_required",
+            True,
+            "False when no tools are offered",
+            "Offer tools.",
         )
 
 
@@ -106,9 +110,11 @@ class AnswerGrammar:
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
         self.vocabulary, self.layout, self.request = vocabulary, layout, request
         self.num_text = self.num_frames = self.in_phase = 0
-        self.phase = {Mode.SAY: Phase.LAST_FRAMES, Mode.TRANSCRIBE: Phase.TEXT}.get(request.mode, Phase.OPENING)
+        self.phase = {Mode.SAY: Phase.LAST_FRAMES, Mode.TRANSCRIBE: Phase.TEXT}.get(
+            request.mode, Phase.OPENING
+        )
 
-    def allowed_V(self) -> Tensor:
+    def allowed_ids(self) -> Tensor:
         """(V,) bool mask of the ids that may come next."""
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
         mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
@@ -184,7 +190,13 @@ class Generator:
         Raises:
             ValueError: the slot is busy or does not exist.
         """
-        require(0 <= slot < self.num_slots, "slot", slot, f"0 to {self.num_slots - 1}", "Use a slot of this generator.")
+        require(
+            0 <= slot < self.num_slots,
+            "slot",
+            slot,
+            f"0 to {self.num_slots - 1}",
+            "Use a slot of this generator.",
+        )
         require(slot not in self.streams, "slot", slot, "a free slot", "Close the stream in it first.")
         self.cache.reset(slot)
         device = self.model.device
@@ -238,7 +250,7 @@ class Generator:
 
     def _choose(self, slot: int, logits_V: Tensor) -> int:
         stream = self.streams[slot]
-        allowed_V = stream.grammar.allowed_V().to(logits_V.device)
+        allowed_V = stream.grammar.allowed_ids().to(logits_V.device)
         frames = stream.grammar.phase in (Phase.FRAMES, Phase.LAST_FRAMES)
         sampler = stream.audio_sampler if frames else stream.text_sampler
         return sampler.choose(logits_V.masked_fill(~allowed_V, float("-inf")))

@@ -39,7 +39,9 @@ class LayoutConfig:
     def __post_init__(self) -> None:
         for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):
             if getattr(self, name) < 1:
-                raise ValueError(f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1.")
+                raise ValueError(
+                    f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1."
+                )
         if self.pinned_positions < 1:
             raise ValueError(
                 f"model.layout.pinned_positions = {self.pinned_positions} is not allowed: expected at least 1, "
@@ -101,7 +103,8 @@ class SequenceBuilder:
         frames = self._frame_ids(codes)
         none = [NO_CODE] * self.num_codebooks
         self._encoder(
-            [Special.USER, Special.AUDIO, *frames, Special.END], [none, none, *codes.acoustic_BFK[0].tolist(), none]
+            [Special.USER, Special.AUDIO, *frames, Special.END],
+            [none, none, *codes.acoustic_BFK[0].tolist(), none],
         )
         return self
 
@@ -193,9 +196,9 @@ class SequenceBuilder:
 
 @dataclass(slots=True)
 class SequenceBatch:
-    """Rows of documents, padded or packed: the fields of TokenSequence with a batch axis, and per position its
+    """Rows of documents, padded or packed: the fields of TokenSequence with a batch axis.
 
-    place in its document (position, for the rotary angle) and the document's number (-1: padding).
+    Besides, each position's place in its document (for the rotary angle) and the document's number (-1: padding).
     """
 
     ids_BT: Tensor
@@ -216,7 +219,9 @@ def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
         ValueError: no rows, or a row without documents.
     """
     if not rows or any(not row for row in rows):
-        raise ValueError("rows is empty or has an empty row: expected at least one document a row. Drop empty rows.")
+        raise ValueError(
+            "rows is empty or has an empty row: expected at least one document a row. Drop empty rows."
+        )
     length = max(sum(len(document) for document in row) for row in rows)
 
     def padded(pieces: list[Tensor], fill: int | bool) -> Tensor:

@@ -79,7 +79,9 @@ class TextTokenizer:
     @classmethod
     def train(cls, texts: Iterable[str], num_text: int) -> "TextTokenizer":
         """Learns at most `num_text` merges and bytes (at least the 256 bytes) from the texts."""
-        require(num_text >= 256, "model.num_text", num_text, "at least 256", "A byte-level BPE holds every byte.")
+        require(
+            num_text >= 256, "model.num_text", num_text, "at least 256", "A byte-level BPE holds every byte."
+        )
         backend = Tokenizer(models.BPE())
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         backend.decoder = decoders.ByteLevel()

@@ -12,7 +12,7 @@ from omni_audio.model.attention import AttentionBackend, Places, visible
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
 from omni_audio.model.kv_cache import KVCache
-from omni_audio.model.rotary import rotary_angles
+from omni_audio.model.rotary import rotary_turns
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch
 from omni_audio.model.text import Vocabulary
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
@@ -85,7 +85,9 @@ class FrameEmbedding(nn.Module):
             shape = (num_codebooks * self.codebook_size, tokenizer.vq.code_width)
             self.register_buffer("codebook_vectors", torch.zeros(shape))
             joined = 2 * tokenizer.vq.code_width + len(tokenizer.semantic.levels)
-            self.from_latent = nn.Sequential(nn.Linear(joined, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+            self.from_latent = nn.Sequential(
+                nn.Linear(joined, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            )
         self.num_coarse = tokenizer.semantic.num_coarse
 
     def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
@@ -135,7 +137,11 @@ class OmniModel(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=1e-5)
         self.head = nn.Linear(config.width, self.vocabulary.size, bias=False)
         self.depth = DepthDecoder(
-            config.depth, config.width, tokenizer.vq.num_codebooks, tokenizer.vq.codebook_size, config.attention
+            config.depth,
+            config.width,
+            tokenizer.vq.num_codebooks,
+            tokenizer.vq.codebook_size,
+            config.attention,
         )
         for name, parameter in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")):
@@ -160,10 +166,10 @@ class OmniModel(nn.Module):
         """Hidden states (B, T, D) of whole documents, normalised for the heads."""
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
         mask_BTT = visible(places, places, self.config.window)
-        angles = rotary_angles(batch.position_BT, self.config.head_width, self.config.rotary_base)
+        turns = rotary_turns(batch.position_BT, self.config.head_width, self.config.rotary_base)
         x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK)
         for block in self.blocks:
-            x_BTD, _, _ = block(x_BTD, angles, mask_BTT)
+            x_BTD, _, _ = block(x_BTD, turns, mask_BTT)
         return self.norm(x_BTD)
 
     def losses(self, batch: SequenceBatch) -> ModelLosses:
@@ -202,7 +208,13 @@ class OmniModel(nn.Module):
 
     @torch.no_grad()
     def advance(
-        self, ids_BT: Tensor, codes_BTK: Tensor, chunk_BT: Tensor, pinned_BT: Tensor, cache: KVCache, slots: Tensor
+        self,
+        ids_BT: Tensor,
+        codes_BTK: Tensor,
+        chunk_BT: Tensor,
+        pinned_BT: Tensor,
+        cache: KVCache,
+        slots: Tensor,
     ) -> Tensor:
         """Feeds T further positions to each of the B named slots and stores them.
 
@@ -227,12 +239,12 @@ class OmniModel(nn.Module):
         new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)
         used = cache.used_places(slots)
         mask_BTL = visible(new, cache.places(slots, used).joined(new), self.config.window)
-        angles = rotary_angles(position_BT, self.config.head_width, self.config.rotary_base)
+        turns = rotary_turns(position_BT, self.config.head_width, self.config.rotary_base)
         x_BTD = self.embed_positions(ids_BT, codes_BTK)
         keys, values = [], []
         for layer, block in enumerate(self.blocks):
             cached = (cache.keys[layer][slots, :, :used], cache.values[layer][slots, :, :used])
-            x_BTD, k, v = block(x_BTD, angles, mask_BTL, cached)
+            x_BTD, k, v = block(x_BTD, turns, mask_BTL, cached)
             keys.append(k)
             values.append(v)
         cache.write(slots, new, keys, values)

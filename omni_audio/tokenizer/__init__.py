@@ -1,0 +1,1 @@
+"""The audio tokenizer: sound to codes and back."""

@@ -36,5 +36,5 @@ class AcousticEncoder(nn.Module):
     def forward(self, mel_BTM: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
         """(B, T, M) with T a multiple of 8 -> (B, T / 8, D) and the new state."""
         patch_BFP = rearrange(mel_BTM, "b (f p) m -> b f (p m)", p=PATCH_MEL_FRAMES)
-        hidden_BFD, state = self.stack(self.patch(patch_BFP), state)
-        return self.norm(hidden_BFD), state
+        hidden_BFD, new_state = self.stack(self.patch(patch_BFP), state)
+        return self.norm(hidden_BFD), new_state

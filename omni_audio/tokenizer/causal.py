@@ -51,7 +51,9 @@ class CausalStack(nn.Module):
 
     def initial_state(self, num_rows: int, device: torch.device | None = None) -> StackState:
         """Zeros: nothing was heard yet."""
-        return StackState([torch.zeros(num_rows, self.width, self.history, device=device) for _ in self.blocks])
+        return StackState(
+            [torch.zeros(num_rows, self.width, self.history, device=device) for _ in self.blocks]
+        )
 
     def forward(self, x_BTC: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
         """Any chunking of T gives the same result as one call."""

@@ -1,6 +1,7 @@
 """Semantic level: coarse acoustic latents -> one finite-scalar code a frame, taught by transcripts (CTC).
 
-Source: FSQ (Mentzer et al. 2024, section 3.1); supervised semantic tokens as in CosyVoice (Du et al. 2024, section 2.1).
+Source: FSQ (Mentzer et al. 2024, section 3.1); supervised semantic tokens as in CosyVoice (Du et al. 2024,
+section 2.1).
 A frame is 80 ms, several letters long, so that the CTC head says `ctc_steps` symbols for each frame.
 """
 
@@ -96,11 +97,13 @@ class SemanticEncoder(nn.Module):
         self.ctc_norm = nn.LayerNorm(config.width)
         self.ctc_head = nn.Linear(config.width, config.ctc_steps * (len(CTC_ALPHABET) + 1))
 
-    def forward(self, latent_BFD: Tensor, state: StackState | None = None) -> tuple[Tensor, Tensor, StackState]:
+    def forward(
+        self, latent_BFD: Tensor, state: StackState | None = None
+    ) -> tuple[Tensor, Tensor, StackState]:
         """(B, F, code_width) -> FSQ values (B, F, L), codes (B, F), new state."""
-        hidden_BFD, state = self.stack(self.enter(latent_BFD), state)
+        hidden_BFD, new_state = self.stack(self.enter(latent_BFD), state)
         values_BFL, codes_BF = self.fsq(self.squeeze(self.norm(hidden_BFD)))
-        return values_BFL, codes_BF, state
+        return values_BFL, codes_BF, new_state
 
     def ctc_logits(self, values_BFL: Tensor) -> Tensor:
         """(B, F, L) FSQ values -> (B, F * ctc_steps, letters + blank) log-probabilities, from the codes alone."""

@@ -94,11 +94,13 @@ class AudioTokenizer(nn.Module):
             digest.update(tensor.detach().float().cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
 
-    def semantic_codes(self, acoustic_BFK: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
+    def semantic_codes(
+        self, acoustic_BFK: Tensor, state: StackState | None = None
+    ) -> tuple[Tensor, StackState]:
         """Semantic codes (B, F) of the coarse acoustic codes."""
         coarse_BFD = self.quantizer.code_latents(acoustic_BFK[..., : self.config.semantic.num_coarse])
-        _, codes_BF, state = self.semantic(coarse_BFD, state)
-        return codes_BF, state
+        _, codes_BF, new_state = self.semantic(coarse_BFD, state)
+        return codes_BF, new_state
 
     def encode(self, pcm_BS: Tensor) -> AudioCodes:
         """Codes of whole utterances; the last frame is filled with zeros.
@@ -142,7 +144,9 @@ class AudioTokenizer(nn.Module):
         latent_BFD, acoustic_state = self.encoder(mel_BTM, state.acoustic)
         acoustic_BFK = self.quantizer.encode(latent_BFD)
         semantic_BF, semantic_state = self.semantic_codes(acoustic_BFK, state.semantic)
-        return AudioCodes(semantic_BF, acoustic_BFK), EncoderState(mel_state, acoustic_state, semantic_state, rest_BS)
+        return AudioCodes(semantic_BF, acoustic_BFK), EncoderState(
+            mel_state, acoustic_state, semantic_state, rest_BS
+        )
 
     @torch.no_grad()
     def decode(self, acoustic_BFK: Tensor) -> Tensor:
@@ -151,7 +155,9 @@ class AudioTokenizer(nn.Module):
         Raises:
             ValueError: no frames, too many codebooks, or a code out of range.
         """
-        require(acoustic_BFK.shape[1] > 0, "acoustic_BFK.shape[1]", 0, "at least one frame", "Give some codes.")
+        require(
+            acoustic_BFK.shape[1] > 0, "acoustic_BFK.shape[1]", 0, "at least one frame", "Give some codes."
+        )
         return self.vocoder(self.quantizer.decode(acoustic_BFK.to(self.device)))
 
     def initial_decoder_state(self, num_rows: int = 1) -> VocoderState:
@@ -167,7 +173,11 @@ class AudioTokenizer(nn.Module):
 def _check_pcm(pcm_BS: Tensor, may_be_empty: bool = False) -> None:
     require(pcm_BS.dim() == 2, "pcm_BS.dim()", pcm_BS.dim(), "2: (B, S)", "Add a batch axis with pcm[None].")
     require(
-        may_be_empty or pcm_BS.shape[1] > 0, "pcm_BS.shape[1]", pcm_BS.shape[1], "at least one sample", "Give sound."
+        may_be_empty or pcm_BS.shape[1] > 0,
+        "pcm_BS.shape[1]",
+        pcm_BS.shape[1],
+        "at least one sample",
+        "Give sound.",
     )
     require(
         bool(torch.isfinite(pcm_BS).all()),

@@ -57,7 +57,9 @@ class Codebook(nn.Module):
 
     def nearest(self, x_ND: Tensor) -> Tensor:
         """Index of the nearest vector, (N,) int64, for (N, D) float32."""
-        return torch.addmm(self.vectors.square().sum(-1), x_ND, self.vectors.t(), beta=0.5, alpha=-1.0).argmin(-1)
+        return torch.addmm(
+            self.vectors.square().sum(-1), x_ND, self.vectors.t(), beta=0.5, alpha=-1.0
+        ).argmin(-1)
 
     @torch.no_grad()
     def seed_from(self, x_ND: Tensor, num_rounds: int = 8) -> None:
@@ -191,7 +193,13 @@ class ResidualVectorQuantizer(nn.Module):
         )
         if codes_BFK.numel():
             low, high = int(codes_BFK.min()), int(codes_BFK.max())
-            require(0 <= low and high < size, "codes", (low, high), f"0 to {size - 1}", "Use codes of this tokenizer.")
+            require(
+                low >= 0 and high < size,
+                "codes",
+                (low, high),
+                f"0 to {size - 1}",
+                "Use codes of this tokenizer.",
+            )
         total_BFD = torch.zeros(*codes_BFK.shape[:2], self.config.code_width, device=codes_BFK.device)
         for stage in range(num_given):
             codebook = self.codebooks[stage]

@@ -76,12 +76,13 @@ class Vocoder(nn.Module):
         """Nothing was said yet."""
         tail_BS = torch.zeros(num_rows, self.config.overlap_samples, device=device)
         return VocoderState(
-            self.frame_stack.initial_state(num_rows, device), self.stack.initial_state(num_rows, device), tail_BS, True
+            self.frame_stack.initial_state(num_rows, device),
+            self.stack.initial_state(num_rows, device),
+            tail_BS,
+            True,
         )
 
-    def columns(
-        self, latent_BFD: Tensor, state: VocoderState
-    ) -> tuple[Tensor, StackState, StackState]:
+    def columns(self, latent_BFD: Tensor, state: VocoderState) -> tuple[Tensor, StackState, StackState]:
         """Windowed time signals of the STFT columns, (B, 8F, n_fft), and the block states."""
         hidden_BFD, frame_blocks = self.frame_stack(self.enter(latent_BFD), state.frame_blocks)
         hidden_BTD = rearrange(self.upsample(hidden_BFD), "b f (p d) -> b (f p) d", p=PATCH_MEL_FRAMES)

@@ -1,0 +1,1 @@
+"""Training tasks, checkpoints, and the stages of a run."""

@@ -29,7 +29,12 @@ class StopOnNaN(Callback):
     """Ends a run whose loss is no number, and says at which step."""
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         loss = float(outputs["loss"]) if isinstance(outputs, dict) else float(outputs)
         if not math.isfinite(loss):

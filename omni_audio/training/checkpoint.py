@@ -17,7 +17,9 @@ LAST = "last.ckpt"
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the target and renames: a full disk or a kill leaves the earlier checkpoint as it was."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".tmp")
@@ -29,8 +31,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:
             temporary.unlink(missing_ok=True)
             kept = "the checkpoint before it is untouched" if target.exists() else "there was none before it"
-            raise OSError(f"cannot save checkpoint {target}: {error}; {kept}. Free some space and start again.") from error
-        os.replace(temporary, target)
+            raise OSError(
+                f"cannot save checkpoint {target}: {error}; {kept}. Free some space and start again."
+            ) from error
+        temporary.replace(target)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,12 +59,19 @@ class CheckpointCallback(Callback):
             self._before = None
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         if self._asked_to_stop or trainer.global_step % self.every_steps == 0:
             trainer.save_checkpoint(self.path)
         if self._asked_to_stop:
-            raise Interrupted(f"stopped at step {trainer.global_step}, saved {self.path}: the same command goes on there")
+            raise Interrupted(
+                f"stopped at step {trainer.global_step}, saved {self.path}: the same command goes on there"
+            )
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         trainer.save_checkpoint(self.path)
@@ -101,5 +112,6 @@ def check_architecture(module: torch.nn.Module, state: dict[str, torch.Tensor], 
         told = [f"missing {missing[:3]}"] * bool(missing) + [f"extra {extra[:3]}"] * bool(extra)
         told += [f"shapes {shapes[:3]}"] * bool(shapes)
         raise ValueError(
-            f"{name} is of another architecture: {'; '.join(told)}. Use the config it was trained with, or another name=."
+            f"{name} is of another architecture: {'; '.join(told)}. Use the config it was trained with, or "
+            "another name=."
         )

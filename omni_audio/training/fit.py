@@ -36,7 +36,13 @@ def fit(
 
     Args:
         task: a LightningModule.
-        train, validation: cuts and how they become batches.
+        name: of the stage, for the progress bar and messages.
+        folder: of the stage; checkpoints and metrics go there.
+        training: its budget.
+        train: cuts and how they become batches.
+        validation: the same, of the dev split.
+        seed: of batches and of every random draw in a step.
+        make_trainer: gives a Lightning Trainer.
 
     Raises:
         ValueError: the checkpoint is of another architecture.
@@ -50,7 +56,13 @@ def fit(
     loaders = [
         step_loader(
             StepDataset(
-                cuts, collate, training.batch_duration_s, training.num_buckets, seed, start, num_batches=number
+                cuts,
+                collate,
+                training.batch_duration_s,
+                training.num_buckets,
+                seed,
+                start,
+                num_batches=number,
             ),
             workers,
         )

@@ -27,7 +27,9 @@ class OptimConfig:
         require_range("optim.beta1", self.beta1, 0.0, 0.9999)
         require_range("optim.beta2", self.beta2, 0.0, 0.9999)
         require_range("optim.final_fraction", self.final_fraction, 0.0, 1.0)
-        require(self.warmup_steps >= 0, "optim.warmup_steps", self.warmup_steps, "0 or more", "Use 0 for none.")
+        require(
+            self.warmup_steps >= 0, "optim.warmup_steps", self.warmup_steps, "0 or more", "Use 0 for none."
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,7 +71,9 @@ def build_optimizer(module: nn.Module, config: OptimConfig, max_steps: int):
         {"params": [p for p in trained if p.dim() >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+    optimizer = torch.optim.AdamW(
+        groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, max_steps, config)
     )
@@ -94,5 +98,7 @@ class Trained(lightning.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clips the norm directly: bfloat16 needs no loss scaling, which is all that Lightning's own way guards."""
-        norm = torch.nn.utils.clip_grad_norm_(self._trained[0].parameters(), self.training_config.optim.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._trained[0].parameters(), self.training_config.optim.clip_norm
+        )
         self.log("train/gradient_norm", norm, batch_size=1)

@@ -11,7 +11,7 @@ import torch
 
 from omni_audio.audio.augment import Augment
 from omni_audio.data.codes_cache import CodesCache, make_codes
-from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.speech_cuts import speech_cuts
@@ -20,11 +20,11 @@ from omni_audio.model.build import CONFIG, TEXT, load_tokenizer, save_build, sav
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.plain import to_plain
+from omni_audio.record import git_state
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.checkpoint import LAST
 from omni_audio.training.fit import count_parameters, fit
 from omni_audio.training.model_task import ModelTask
-from omni_audio.training.run_record import git_state
 from omni_audio.training.stages import fingerprint, run_stage
 from omni_audio.training.tokenizer_task import TokenizerTask
 
@@ -55,7 +55,13 @@ class Run:
         self.folders = {name: root / name for name in ("corpus", "tokenizer", "codes", "model", "build")}
         self.paths = CorpusPaths.in_folder(self.folders["corpus"])
         data = config.data
-        tokenizer_parts = (config.tokenizer, config.tokenizer_loss, config.tokenizer_training, data.augment, config.seed)
+        tokenizer_parts = (
+            config.tokenizer,
+            config.tokenizer_loss,
+            config.tokenizer_training,
+            data.augment,
+            config.seed,
+        )
         self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
         if config.tokenizer_build is not None:
             self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
@@ -87,7 +93,10 @@ class Run:
                 "tokenizer",
                 folder,
                 config.tokenizer_training,
-                (speech_cuts(self.paths, "train"), TokenizerCollate(Augment(config.data.augment), config.seed)),
+                (
+                    speech_cuts(self.paths, "train"),
+                    TokenizerCollate(Augment(config.data.augment), config.seed),
+                ),
                 (speech_cuts(self.paths, "dev"), TokenizerCollate(None, config.seed)),
                 config.seed,
                 self.make_trainer,
@@ -105,10 +114,10 @@ class Run:
     def _make_codes(self) -> None:
         tokenizer, augment = self.load_tokenizer(), Augment(self.config.data.augment)
         for split in TRAINED_SPLITS:
-            requests = {cut.id for cut in load_cuts(self.paths, split)}
+            requests = {cut.id for cut in each_cut(load_cuts(self.paths, split))}
             cuts = speech_cuts(self.paths, split)
             copies = self.config.data.augmented_copies if split == "train" else 0
-            num_augmented = {cut.id: copies if cut.id in requests else 0 for cut in cuts}
+            num_augmented = {cut.id: copies if cut.id in requests else 0 for cut in each_cut(cuts)}
             cache = make_codes(tokenizer, cuts, augment, num_augmented, self.config.seed)
             cache.save(self.folders["codes"] / split)
 
@@ -173,7 +182,11 @@ class Run:
     def newest_build(self) -> Path | None:
         """The build of this run's model, if there is one."""
         found = [path.parent for path in self.folders["build"].glob(f"*/{CONFIG}")]
-        fitting = [f for f in found if json.loads((f / "card.json").read_text()).get("fingerprint") == self.model_print]
+        fitting = [
+            f
+            for f in found
+            if json.loads((f / "card.json").read_text()).get("fingerprint") == self.model_print
+        ]
         return max(fitting, default=None)
 
     def _card(self, size: str, module: torch.nn.Module) -> dict[str, Any]:
@@ -208,5 +221,9 @@ def run_stages(config: "RootConfig", make_trainer: Callable[..., Any]) -> RunPat
         if name in wanted:
             getattr(run, name)()
     return RunPaths(
-        run.folders["corpus"], run.folders["tokenizer"], run.folders["codes"], run.folders["model"], run.newest_build()
+        run.folders["corpus"],
+        run.folders["tokenizer"],
+        run.folders["codes"],
+        run.folders["model"],
+        run.newest_build(),
     )

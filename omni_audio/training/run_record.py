@@ -1,23 +1,17 @@
 """The record of a run: what was run, on what, from which commit, so that a figure can be made again."""
 
-import hashlib
 import json
 import logging
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import omni_audio
 from omni_audio.plain import to_plain
-from omni_audio.training.runtime import usable_cores
+from omni_audio.record import config_hash, device_description, git_state, package_versions
 
 log = logging.getLogger(__name__)
 
@@ -34,48 +28,6 @@ RECORDED_PACKAGES = (
     "torch",
     "torchaudio",
 )
-
-
-def config_hash(config: Any) -> str:
-    """Returns the first 16 hex digits of the SHA-256 of a config's sorted JSON; equal configs, equal hash."""
-    text = json.dumps(to_plain(config), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def git_state(folder: Path) -> dict[str, Any]:
-    """Returns commit and dirty flag of the checkout that tracks the package in `folder`; both None where none does.
-
-    A package installed into an environment that lies inside some other checkout has no commit.
-    """
-    commit = _git(folder, "rev-parse", "HEAD") if _git(folder, "ls-files", "__init__.py") else None
-    if commit is None:
-        return {"commit": None, "dirty": None}
-    status = _git(folder, "status", "--porcelain")
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
-
-
-def device_description() -> dict[str, Any]:
-    """Returns what the run computes on: processor, usable cores and, where there is one, the GPU."""
-    description: dict[str, Any] = {
-        "machine": platform.machine(),
-        "cpu": _cpu_name(),
-        "cores": usable_cores(),
-        "torch_threads": torch.get_num_threads(),
-    }
-    if torch.cuda.is_available():
-        description["gpu"] = torch.cuda.get_device_name()
-    return description
-
-
-def package_versions() -> dict[str, str]:
-    """Returns the installed versions of the packages that a result depends on."""
-    versions = {"python": platform.python_version()}
-    for name in RECORDED_PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def write_json_atomic(path: Path, data: Any) -> None:
@@ -116,7 +68,7 @@ class RunRecord:
             "seed": seed,
             "config_hash": config_hash(config),
             **git_state(Path(omni_audio.__file__).parent),
-            "packages": package_versions(),
+            "packages": package_versions(RECORDED_PACKAGES),
             "device": device_description(),
             "config": to_plain(config),
             "earlier": _earlier(self.path),
@@ -168,22 +120,3 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

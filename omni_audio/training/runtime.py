@@ -1,13 +1,13 @@
 """What a run computes on: device, precision, threads. Chosen by config and logged, never silently."""
 
 import logging
-import os
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 
 from omni_audio.checks import require, require_positive
+from omni_audio.record import usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +65,6 @@ def resolve_device(device: Device) -> torch.device:
     if device is Device.auto:
         return torch.device("cuda" if has_cuda else "cpu")
     return torch.device(device.value)
-
-
-def usable_cores() -> int:
-    """Returns the number of CPU cores that this process may use, which a container may hold below the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def apply_runtime(config: RuntimeConfig) -> torch.device:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,9 @@ STAGE_FILE = "stage.json"
 
 def fingerprint(*parts: Any) -> str:
     """16 hex digits of configs and of the fingerprints of what a stage is made from."""
-    return hashlib.sha256(json.dumps([to_plain(part) for part in parts], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([to_plain(part) for part in parts], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 def finished(folder: Path, expected: str) -> bool:
@@ -44,11 +45,13 @@ def run_stage(name: str, folder: Path, expected: str, work: Callable[[], None]) 
     print(f"{name}: working in {folder}", flush=True)
     start = time.perf_counter()
     work()
-    _write_json(marker, {"stage": name, "fingerprint": expected, "seconds": round(time.perf_counter() - start, 1)})
+    _write_json(
+        marker, {"stage": name, "fingerprint": expected, "seconds": round(time.perf_counter() - start, 1)}
+    )
     return True
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -50,7 +50,9 @@ class TokenizerTask(Trained):
 
     def training_step(self, batch: TokenizerBatch, batch_idx: int) -> Tensor:
         losses, codes_BFK = self._losses(batch)
-        total = losses["mel"] * self.loss.mel_weight + losses["ctc"] * self.loss.ctc_weight + losses["commitment"]
+        total = (
+            losses["mel"] * self.loss.mel_weight + losses["ctc"] * self.loss.ctc_weight + losses["commitment"]
+        )
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=1)
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=1)
         if self.global_step % self.training_config.log_every_steps == 0:
@@ -65,7 +67,10 @@ class TokenizerTask(Trained):
         values_BFL = self.tokenizer.semantic.fsq.values(codes.semantic_BF)
         log_probs = self.tokenizer.semantic.ctc_logits(values_BFL)
         steps = self.tokenizer.config.semantic.ctc_steps
-        heard = [ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)]
+        heard = [
+            ctc_to_text(row[: n * steps])
+            for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)
+        ]
         self.log("val/ctc_wer_percent", 100 * jiwer.wer(batch.ctc_texts, heard), prog_bar=True, batch_size=1)
 
     def _losses(self, batch: TokenizerBatch) -> tuple[dict[str, Tensor], Tensor]:
@@ -94,7 +99,10 @@ class TokenizerTask(Trained):
         latest_B = (batch.num_frames_B[:rows] - length).clamp_min(0)
         starts_B = (torch.rand(latest_B.shape, device=latest_B.device) * (latest_B + 1)).long()
         latent = torch.stack(
-            [row[start : start + length] for row, start in zip(latent_BFD[:rows], starts_B.tolist(), strict=True)]
+            [
+                row[start : start + length]
+                for row, start in zip(latent_BFD[:rows], starts_B.tolist(), strict=True)
+            ]
         )
         decoded_BS = self.tokenizer.vocoder(latent)[:, context * FRAME_SAMPLES :]
         target_BS = torch.stack(

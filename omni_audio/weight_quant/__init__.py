@@ -1,0 +1,1 @@
+"""Four-bit weights, and the reference they are held to."""

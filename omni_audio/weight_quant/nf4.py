@@ -1,10 +1,10 @@
 """NF4 weights by bitsandbytes: four bits a weight, double quantisation of the block maxima."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import bitsandbytes as bnb
 import torch
+from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from torch import nn
 
 from omni_audio.weight_quant.reference import BLOCK
@@ -35,11 +35,12 @@ def _is_chosen(name: str, config: NF4Config) -> bool:
 
 
 def _to_nf4(linear: nn.Linear, double_quant: bool) -> Any:
-    """One NF4 layer. The kernel that repacks weights for bfloat16 CPUs is off: it takes only widths that are
+    """One NF4 layer.
 
-    multiples of 32 and 64, fails on others, and would change the number format by the machine.
+    The kernel that repacks weights for bfloat16 CPUs is off: it takes only widths that are multiples of 32 and 64,
+    fails on others, and would change the number format by the machine.
     """
-    layer = bnb.nn.Linear4bit(
+    layer = Linear4bit(
         linear.in_features,
         linear.out_features,
         bias=linear.bias is not None,
@@ -47,7 +48,8 @@ def _to_nf4(linear: nn.Linear, double_quant: bool) -> Any:
         compress_statistics=double_quant,
         quant_type="nf4",
     )
-    layer.weight = bnb.nn.Params4bit(
+    make_weight = cast(Any, Params4bit)  # its __new__ hides behind the stub of torch.Tensor's
+    layer.weight = make_weight(
         linear.weight.detach().clone(),
         requires_grad=False,
         compress_statistics=double_quant,
@@ -65,16 +67,31 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     """Replaces the chosen linears by NF4 ones, in place; returns their names.
 
     Raises:
-        ValueError: the config chooses no linear of this model.
+        ValueError: the config chooses no linear of this model, or one whose input width is no multiple of 64: there
+            bitsandbytes 0.49 reads the wrong block maxima on the CPU.
     """
     chosen = [
-        (name, module) for name, module in model.named_modules() if type(module) is nn.Linear and _is_chosen(name, config)
+        (name, module)
+        for name, module in model.named_modules()
+        if type(module) is nn.Linear and _is_chosen(name, config)
     ]
     if not chosen:
-        raise ValueError(f"weight_quant = {config} chooses no linear of this model. Set blocks, depth or heads to true.")
+        raise ValueError(
+            f"weight_quant = {config} chooses no linear of this model. Set blocks, depth or heads to true."
+        )
+    odd = [f"{name} ({linear.in_features})" for name, linear in chosen if linear.in_features % BLOCK]
+    if odd:
+        raise ValueError(
+            f"input widths {odd} are not allowed in NF4: expected multiples of {BLOCK}. Change the model's widths, or "
+            "leave these parts out by weight_quant.blocks, depth or heads = false."
+        )
     for name, linear in chosen:
         parent_name, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent_name) if parent_name else model, child, _to_nf4(linear, config.double_quant))
+        setattr(
+            model.get_submodule(parent_name) if parent_name else model,
+            child,
+            _to_nf4(linear, config.double_quant),
+        )
     if config.embeddings_bfloat16:
         for module in model.modules():
             if isinstance(module, nn.Embedding):

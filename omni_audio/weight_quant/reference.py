@@ -35,7 +35,9 @@ def nf4_round_trip(weight: Tensor) -> Tensor:
         ValueError: the number of weights is no multiple of 64.
     """
     if weight.numel() % BLOCK:
-        raise ValueError(f"weight.numel() = {weight.numel()} is not allowed: expected a multiple of {BLOCK}. Pad it.")
+        raise ValueError(
+            f"weight.numel() = {weight.numel()} is not allowed: expected a multiple of {BLOCK}. Pad it."
+        )
     blocks = weight.float().reshape(-1, BLOCK)
     maxima = blocks.abs().amax(1, keepdim=True)
     values = torch.tensor(NF4_VALUES, device=weight.device)

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from omni_audio.model.assistant import Assistant, PieceDecoder, Role, Turn, WeightQuant
-from omni_audio.model.generate import AudioFrame, Event, Finished, FinishReason, GenerationRequest, Generator, TextToken
+from omni_audio.model.generate import (
+    AudioFrame,
+    Event,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Generator,
+    TextToken,
+)
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode, pack
 from omni_audio.model.text import Special, TextTokenizer
@@ -28,7 +36,11 @@ def run(generator: Generator, slot: int) -> list[Event]:
 def shape(events: list[Event]) -> list[object]:
     """Events as comparable values."""
     return [
-        tuple(e.codes_K.tolist()) if isinstance(e, AudioFrame) else e.reason if isinstance(e, Finished) else e.id
+        tuple(e.codes_K.tolist())
+        if isinstance(e, AudioFrame)
+        else e.reason
+        if isinstance(e, Finished)
+        else e.id
         for e in events
     ]
 
@@ -62,12 +74,15 @@ def test_a_stream_is_the_same_alone_and_among_others(assistant: Assistant, promp
 
 def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prompts: dict) -> None:
     generator = Generator(assistant.model, 1)
-    generator.open(0, prompts[Mode.REPLY_AUDIO], request(Mode.REPLY_AUDIO, max_frames=200, max_text_tokens=200))
+    generator.open(
+        0, prompts[Mode.REPLY_AUDIO], request(Mode.REPLY_AUDIO, max_frames=200, max_text_tokens=200)
+    )
     kinds = "".join({TextToken: "t", AudioFrame: "f"}.get(type(e), ".") for e in run(generator, 0))
     layout = assistant.model.config.layout
     n, m = layout.interleave_text_tokens, layout.interleave_frames
     assert kinds.startswith("t" * n + "f" * m) or "t" not in kinds[n:]
-    assert kinds.endswith("f.") and "f" in kinds
+    assert kinds.endswith("f.")
+    assert "f" in kinds
 
 
 @pytest.mark.parametrize(("mode", "kind"), [(Mode.TRANSCRIBE, TextToken), (Mode.SAY, AudioFrame)])
@@ -115,7 +130,8 @@ def test_busy_and_absent_slots_are_named(assistant: Assistant, prompts: dict) ->
     with pytest.raises(ValueError, match="0 to 0"):
         generator.open(1, prompts[Mode.SAY], request(Mode.SAY))
     generator.close(0)
-    assert generator.free_slots == [0] and generator.step() == []
+    assert generator.free_slots == [0]
+    assert generator.step() == []
 
 
 def test_nucleus_and_temperature() -> None:
@@ -132,12 +148,14 @@ def test_letters_split_over_ids_come_out_whole(tiny_tokenizer, tiny_text: TextTo
     ids = tiny_text.encode("é → 日本 <end>")
     decoder = PieceDecoder(tiny_tokenizer, tiny_text)
     pieces = [decoder.push(TextToken(0, token)).text for token in ids]
-    assert "".join(pieces) == "é → 日本 <end>" and "" in pieces
+    assert "".join(pieces) == "é → 日本 <end>"
+    assert "" in pieces
     assert all(token > Special.TEXT_END for token in ids)
 
 
 def test_nf4_build_answers(tiny_build, assistant: Assistant) -> None:
     small = Assistant.load(tiny_build, WeightQuant.NF4)
     reply = small.reply([Turn(role=Role.USER, text="hi")], request(Mode.REPLY_AUDIO))
-    assert reply.pcm_S is not None and reply.pcm_S.shape[0] == reply.num_frames * 1280
+    assert reply.pcm_S is not None
+    assert reply.pcm_S.shape[0] == reply.num_frames * 1280
     assert json.dumps(small.card)

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from tiny import tiny_model_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_model_config
 
 from omni_audio.model.attention import AttentionBackend, Places, attend, visible
 from omni_audio.model.kv_cache import KVCache
-from omni_audio.model.rotary import rotary_angles, rotate
+from omni_audio.model.rotary import rotary_turns, rotate
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence, pack
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import AudioInput, OmniModel
@@ -37,12 +37,18 @@ def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: 
     return builder.answer_speech("on it", some_codes(model, 12, seed + 1)).end().build()
 
 
-def feed(model: OmniModel, cache: KVCache, sequence: TokenSequence, sizes: list[int], slot: int) -> torch.Tensor:
+def feed(
+    model: OmniModel, cache: KVCache, sequence: TokenSequence, sizes: list[int], slot: int
+) -> torch.Tensor:
     """Hidden states of the sequence, fed in pieces that keep encoder chunks whole."""
     pieces, start = [], 0
     for size in [*sizes, len(sequence)]:
         end = min(start + size, len(sequence))
-        while 0 < end < len(sequence) and sequence.chunk_T[end] >= 0 and sequence.chunk_T[end] == sequence.chunk_T[end - 1]:
+        while (
+            0 < end < len(sequence)
+            and sequence.chunk_T[end] >= 0
+            and sequence.chunk_T[end] == sequence.chunk_T[end - 1]
+        ):
             end += 1
         if end > start:
             piece = slice(start, end)
@@ -158,13 +164,15 @@ def test_rotary_depends_on_distance_only() -> None:
     q, k = torch.randn(2, 1, 1, 1, 16)
     scores = []
     for shift in (0, 5, 300):
-        turned = [rotate(x, rotary_angles(torch.tensor([[p + shift]]), 16, 1e4)) for x, p in ((q, 9), (k, 2))]
+        turned = [rotate(x, rotary_turns(torch.tensor([[p + shift]]), 16, 1e4)) for x, p in ((q, 9), (k, 2))]
         scores.append((turned[0] * turned[1]).sum())
     torch.testing.assert_close(torch.stack(scores), scores[0].expand(3), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", list(AudioInput))
-def test_every_audio_input_hears_and_learns(kind: AudioInput, tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer) -> None:
+def test_every_audio_input_hears_and_learns(
+    kind: AudioInput, tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer
+) -> None:
     model = OmniModel(tiny_model_config(audio_input=kind), tiny_tokenizer.config)
     model.frames.load_codebooks(tiny_tokenizer)
     losses = model.losses(pack([[document(model, tiny_text)]]))

@@ -19,7 +19,7 @@ class OneLinear(nn.Module):
         self.blocks = nn.ModuleList([nn.Linear(columns, rows, bias=False)])
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (96, 128), (352, 32)])
+@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (96, 128), (352, 704)])
 def test_nf4_equals_reference(rows: int, columns: int) -> None:
     torch.manual_seed(0)
     module = OneLinear(rows, columns).eval()
@@ -48,13 +48,20 @@ def test_whole_model_answers_in_a_third_of_the_memory(tiny_tokenizer: AudioToken
     model = OmniModel(tiny_model_config(width=128, mlp_width=256), tiny_tokenizer.config).eval()
     before = weight_bytes(model)
     names = quantize_model(model, NF4Config())
-    assert "head" in names and "depth.enter" in names and "blocks.0.attention.qkv" in names
+    assert "head" in names
+    assert "depth.enter" in names
+    assert "blocks.0.attention.qkv" in names
     assert weight_bytes(model) < 0.4 * before
     cache = model.empty_cache(1)
     ids = torch.tensor([[1, 2, 3]])
     none = torch.full((1, 3), -1)
     hidden = model.advance(ids, torch.full((1, 3, 4), -1), none, none >= 0, cache, torch.tensor([0]))
     assert bool(torch.isfinite(model.head(hidden)).all())
+
+
+def test_widths_that_the_kernel_gets_wrong_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"blocks.0 \(96\).*multiples of 64"):
+        quantize_model(OneLinear(64, 96), NF4Config())
 
 
 def test_nothing_chosen_is_named() -> None:

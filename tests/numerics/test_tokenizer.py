@@ -10,7 +10,11 @@ from omni_audio.audio.mel import LOG_FLOOR, LOG_MEAN, LOG_SCALE, LogMel, LogMelC
 from omni_audio.audio.units import FRAME_SAMPLES, HOP_SAMPLES
 from omni_audio.tokenizer.semantic import CTC_BLANK, FiniteScalarQuantizer, ctc_to_text, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.tokenizer.vector_quantizer import ResidualVectorQuantizer, VectorQuantizerConfig, straight_through
+from omni_audio.tokenizer.vector_quantizer import (
+    ResidualVectorQuantizer,
+    VectorQuantizerConfig,
+    straight_through,
+)
 
 
 def speechlike(num_samples: int, seed: int = 0) -> torch.Tensor:
@@ -29,7 +33,13 @@ def test_mel_equals_a_plain_computation() -> None:
     frames = padded.unfold(-1, config.window_samples, HOP_SAMPLES)
     spectrum = torch.fft.rfft(frames * torch.hann_window(config.window_samples)).abs()
     banks = melscale_fbanks(
-        config.window_samples // 2 + 1, config.f_min_hz, config.f_max_hz, config.num_mels, 16000, "slaney", "slaney"
+        config.window_samples // 2 + 1,
+        config.f_min_hz,
+        config.f_max_hz,
+        config.num_mels,
+        16000,
+        "slaney",
+        "slaney",
     )
     expected = ((spectrum @ banks).clamp_min(LOG_FLOOR).log() - LOG_MEAN) / LOG_SCALE
     torch.testing.assert_close(mel_BTM, expected, atol=1e-4, rtol=1e-4)
@@ -101,13 +111,16 @@ def test_gradient_passes_straight_through_the_quantizers() -> None:
     torch.testing.assert_close(x_BFD.grad, expected.expand(2, 5, 6))
     values = torch.randn(1, 3, 2, requires_grad=True)
     FiniteScalarQuantizer([8, 5])(values)[0].sum().backward()
-    assert values.grad is not None and bool((values.grad != 0).all())
+    assert values.grad is not None
+    assert bool((values.grad != 0).all())
     assert torch.equal(straight_through(torch.zeros(2), torch.ones(2)), torch.ones(2))
 
 
 def test_dead_codes_come_back_to_life_and_stay() -> None:
     torch.manual_seed(0)
-    config = VectorQuantizerConfig(num_codebooks=1, codebook_size=16, code_width=2, codebook_dropout=0.0, decay=0.9)
+    config = VectorQuantizerConfig(
+        num_codebooks=1, codebook_size=16, code_width=2, codebook_dropout=0.0, decay=0.9
+    )
     quantizer = ResidualVectorQuantizer(config, 2)
     book = quantizer.codebooks[0]
     mask = torch.ones(1, 256, dtype=torch.bool)
@@ -129,7 +142,9 @@ def test_fsq_codes_and_values_are_inverse() -> None:
     values, again = fsq(torch.atanh(fsq.values(codes).clamp(-0.99, 0.99)) * 2)
     assert values.shape == (1, 120, 3)
     bounded, all_codes = fsq(torch.randn(1, 4000, 3) * 3)
-    assert all_codes.min() >= 0 and all_codes.max() < 120 and len(all_codes.unique()) > 100
+    assert all_codes.min() >= 0
+    assert all_codes.max() < 120
+    assert len(all_codes.unique()) > 100
     torch.testing.assert_close(fsq.values(all_codes), bounded, atol=1e-5, rtol=0)
     assert again.shape == codes.shape
 
@@ -143,7 +158,8 @@ def test_ctc_text_round_trip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pcm", "told"), [(torch.zeros(1, 0), "at least one sample"), (torch.tensor([[float("nan")] * 1280]), "NaN")]
+    ("pcm", "told"),
+    [(torch.zeros(1, 0), "at least one sample"), (torch.tensor([[float("nan")] * 1280]), "NaN")],
 )
 def test_bad_sound_is_named(tiny_tokenizer: AudioTokenizer, pcm: torch.Tensor, told: str) -> None:
     with pytest.raises(ValueError, match=told):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from omni_audio.training import run_record
-from omni_audio.training.run_record import RunRecord, config_hash, git_state, write_json_atomic
+import omni_audio
+from omni_audio.record import config_hash, git_state
+from omni_audio.training.run_record import RunRecord, write_json_atomic
 
 
 class Kind(Enum):
@@ -101,7 +102,7 @@ def test_outside_git_there_is_no_commit(tmp_path):
 
 def test_without_git_installed_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_state(Path(run_record.__file__).parent) == {"commit": None, "dirty": None}
+    assert git_state(Path(omni_audio.__file__).parent) == {"commit": None, "dirty": None}
 
 
 def test_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -6,15 +6,16 @@ import gzip
 import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 from lhotse.audio import AudioSource
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.checks import require
 from omni_audio.data.corpora.commands import CommandItem
 from omni_audio.data.corpora.voices import SOURCES, Voice
 
@@ -146,6 +147,35 @@ def write_manifests(
 def load_cuts(paths: CorpusPaths, split: str) -> CutSet:
     """Cuts of one split, in memory."""
     return CutSet.from_file(paths.cuts(split)).to_eager()
+
+
+def each_cut(cuts: CutSet) -> Iterator[MonoCut]:
+    """The cuts of a set one by one; the corpora here hold MonoCuts only."""
+    return iter(cast(Iterable[MonoCut], cuts))
+
+
+def words_of(cut: MonoCut) -> str:
+    """What is said in a cut.
+
+    Raises:
+        ValueError: the cut has no transcript.
+    """
+    text = cut.supervisions[0].text if cut.supervisions else None
+    require(text is not None, f"text of cut {cut.id}", text, "a transcript", "Build the corpus again.")
+    return cast(str, text)
+
+
+def facts_of(cut: MonoCut) -> dict[str, Any]:
+    """Item, answers and tool call of a spoken request.
+
+    Raises:
+        ValueError: the cut has none.
+    """
+    facts = cut.custom
+    require(
+        facts is not None, f"custom of cut {cut.id}", facts, "the item's facts", "Build the corpus again."
+    )
+    return cast(dict[str, Any], facts)
 
 
 def write_datasheet(

@@ -21,9 +21,10 @@ import torch
 from encodec import EncodecModel
 from torch import Tensor, nn
 
+import omni_audio
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.record import device_description, git_state
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
-from omni_audio.training.run_record import device_description, git_state
 
 ENCODEC_RATE_HZ = 24_000
 ENCODEC_KBPS = 6.0
@@ -164,7 +165,7 @@ def main() -> None:
     line = measure(args.clip_s, repeats)
     show(line)
     line |= {"n": repeats, "clip_s": args.clip_s, "torch": torch.__version__}
-    line |= {**device_description(), **git_state(Path(__file__).parent)}
+    line |= {**device_description(), **git_state(Path(omni_audio.__file__).parent)}
     print(json.dumps(line, allow_nan=False))
 
 

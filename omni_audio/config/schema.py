@@ -25,6 +25,7 @@ class Stage(Enum):
 
     corpus = "corpus"
     tokenizer = "tokenizer"
+    semantic = "semantic"
     codes = "codes"
     model = "model"
     build = "build"
@@ -72,6 +73,7 @@ class RootConfig:
     tokenizer_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     model_loss: ModelLossConfig = field(default_factory=ModelLossConfig)
+    semantic_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     model_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     eval: EvalConfig
     server: ServerConfig

@@ -1,5 +1,6 @@
 """Batches as a pure function of (seed, step): the base of exact resume."""
 
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import Any
@@ -55,6 +56,11 @@ class StepDataset(IterableDataset):
             yield self.collate(batch, epoch)
 
 
+def _leave_interrupts_to_the_trainer(worker: int) -> None:
+    """Ctrl-C reaches the worker too: it must go on, for the trainer finishes its step and saves."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def step_loader(dataset: StepDataset, num_workers: int) -> DataLoader:
     """Loader of whole batches, in order; at most one worker, since the order of steps is the contract.
 
@@ -65,4 +71,10 @@ def step_loader(dataset: StepDataset, num_workers: int) -> DataLoader:
         raise ValueError(
             f"num_workers = {num_workers} is not allowed: expected 0 or 1. More workers would reorder the steps."
         )
-    return DataLoader(dataset, batch_size=None, num_workers=num_workers, persistent_workers=num_workers > 0)
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
+    )

@@ -1,12 +1,15 @@
 """Builds: dated, immutable folders that hold everything an answer needs."""
 
+import contextlib
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor
 
 from omni_audio.checks import require, require_file
 from omni_audio.model.text import TextTokenizer
@@ -18,19 +21,23 @@ CONFIG, CARD, TEXT = "config.json", "card.json", "text.json"
 TOKENIZER_WEIGHTS, MODEL_WEIGHTS = "tokenizer.safetensors", "model.safetensors"
 
 
-def _save_weights(module: nn.Module, path: Path) -> None:
+def _save_weights(state: dict[str, Tensor], path: Path) -> None:
     """Half precision, which halves the file."""
     tensors = {
         name: tensor.detach().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in module.state_dict().items()
+        for name, tensor in state.items()
     }
     save_file(tensors, path)
 
 
-def _load_weights(module: nn.Module, path: Path) -> None:
+def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of the file, in the dtypes of `own`.
+
+    Raises:
+        ValueError: names or shapes differ from those of `own`.
+    """
     require_file("weights", path)
     tensors = load_file(path)
-    own = module.state_dict()
     differing = sorted(
         own.keys() ^ tensors.keys()
         | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
@@ -42,26 +49,53 @@ def _load_weights(module: nn.Module, path: Path) -> None:
         "the tensors of its config.json",
         "Take both files from the same build.",
     )
-    module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
+    return {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
+
+
+@contextlib.contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its name when all is written: a build is whole or not there."""
+    require(not folder.exists(), "build", str(folder), "a folder that is not there yet", "Builds are never changed.")
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    draft.replace(folder)
+
+
+def _write(folder: Path, tokenizer: AudioTokenizer, card: dict[str, Any], config: dict[str, Any]) -> None:
+    _save_weights(tokenizer.shipped_state(), folder / TOKENIZER_WEIGHTS)
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
 def save_tokenizer_build(folder: Path, tokenizer: AudioTokenizer, card: dict[str, Any]) -> None:
-    """Writes a build of the audio tokenizer alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _save_weights(tokenizer, folder / TOKENIZER_WEIGHTS)
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
-    (folder / CONFIG).write_text(json.dumps({"tokenizer": to_plain(tokenizer.config)}, indent=2) + "\n")
+    """Writes a build of the audio tokenizer alone, whole or not at all.
+
+    Raises:
+        ValueError: the folder is there already.
+    """
+    with _whole_folder(folder) as draft:
+        _write(draft, tokenizer, card, {"tokenizer": to_plain(tokenizer.config)})
 
 
 def save_build(
     folder: Path, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]
 ) -> None:
-    """Writes a whole build; config.json comes last, so that a folder with it is complete."""
-    save_tokenizer_build(folder, tokenizer, card)
-    _save_weights(model, folder / MODEL_WEIGHTS)
-    text.save(folder / TEXT)
-    config = {"tokenizer": to_plain(tokenizer.config), "model": to_plain(model.config)}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    """Writes a whole build, or nothing.
+
+    Raises:
+        ValueError: the folder is there already.
+    """
+    with _whole_folder(folder) as draft:
+        _save_weights(model.state_dict(), draft / MODEL_WEIGHTS)
+        text.save(draft / TEXT)
+        config = {"tokenizer": to_plain(tokenizer.config), "model": to_plain(model.config)}
+        _write(draft, tokenizer, card, config)
 
 
 def load_tokenizer(folder: Path) -> AudioTokenizer:
@@ -73,7 +107,7 @@ def load_tokenizer(folder: Path) -> AudioTokenizer:
     require_file("build config", folder / CONFIG)
     config = json.loads((folder / CONFIG).read_text())
     tokenizer = AudioTokenizer(from_plain(TokenizerConfig, config["tokenizer"], "tokenizer"))
-    _load_weights(tokenizer, folder / TOKENIZER_WEIGHTS)
+    tokenizer.load_shipped_state(_load_weights(folder / TOKENIZER_WEIGHTS, tokenizer.shipped_state()))
     return tokenizer.eval()
 
 
@@ -92,7 +126,7 @@ def load_model(folder: Path) -> OmniModel:
         from_plain(ModelConfig, config["model"], "model"),
         from_plain(TokenizerConfig, config["tokenizer"], "tokenizer"),
     )
-    _load_weights(model, folder / MODEL_WEIGHTS)
+    model.load_state_dict(_load_weights(folder / MODEL_WEIGHTS, model.state_dict()))
     return model.eval()
 
 

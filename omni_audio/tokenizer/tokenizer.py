@@ -14,7 +14,12 @@ from omni_audio.tokenizer.acoustic import AcousticEncoder, AcousticEncoderConfig
 from omni_audio.tokenizer.causal import StackState
 from omni_audio.tokenizer.losses import MelLossConfig
 from omni_audio.tokenizer.semantic import SemanticConfig, SemanticEncoder
-from omni_audio.tokenizer.vector_quantizer import ResidualVectorQuantizer, VectorQuantizerConfig
+from omni_audio.tokenizer.vector_quantizer import (
+    TRAINING_STATE,
+    Codebook,
+    ResidualVectorQuantizer,
+    VectorQuantizerConfig,
+)
 from omni_audio.tokenizer.vocoder import Vocoder, VocoderConfig, VocoderState
 
 
@@ -86,10 +91,22 @@ class AudioTokenizer(nn.Module):
         """Where the weights lie."""
         return self.vocoder.window.device
 
+    def shipped_state(self) -> dict[str, Tensor]:
+        """The state without what only training needs."""
+        return {name: t for name, t in self.state_dict().items() if not name.endswith(TRAINING_STATE)}
+
+    def load_shipped_state(self, state: dict[str, Tensor]) -> None:
+        """Takes what shipped_state() gave; training can go on from there."""
+        kept = {name: t for name, t in self.state_dict().items() if name.endswith(TRAINING_STATE)}
+        self.load_state_dict({**state, **kept})
+        for book in self.quantizer.codebooks:
+            assert isinstance(book, Codebook)
+            book.restart_averages()
+
     def fingerprint(self) -> str:
         """12 hex digits of the weights that decide the codes; codes of another fingerprint cannot be decoded."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
+        for name, tensor in sorted(self.shipped_state().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().float().cpu().numpy().tobytes())
         return digest.hexdigest()[:12]

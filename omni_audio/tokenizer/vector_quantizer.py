@@ -39,6 +39,10 @@ def straight_through(value: Tensor, quantized: Tensor) -> Tensor:
     return value + (quantized - value).detach()
 
 
+TRAINING_STATE = ("mean_count", "mean_sum")
+"""Names of the moving averages, which only training needs; a build leaves them out."""
+
+
 class Codebook(nn.Module):
     """One stage: nearest neighbour look-up; vectors follow the moving average of what chose them."""
 
@@ -54,6 +58,11 @@ class Codebook(nn.Module):
         self.register_buffer("mean_count", torch.ones(size))
         self.register_buffer("mean_sum", self.vectors.clone())
         self.register_buffer("is_seeded", torch.zeros((), dtype=torch.bool))
+
+    def restart_averages(self) -> None:
+        """Moving averages that agree with the vectors: where training goes on after a build was loaded."""
+        self.mean_count.fill_(1.0)
+        self.mean_sum.copy_(self.vectors)
 
     def nearest(self, x_ND: Tensor) -> Tensor:
         """Index of the nearest vector, (N,) int64, for (N, D) float32."""
@@ -74,8 +83,7 @@ class Codebook(nn.Module):
             sums_CD, counts_C = self._assign(x_ND)
             used_C = counts_C > 0
             self.vectors[used_C] = sums_CD[used_C] / counts_C[used_C, None]
-        self.mean_count.fill_(1.0)
-        self.mean_sum.copy_(self.vectors)
+        self.restart_averages()
         self.is_seeded.fill_(True)
 
     def _assign(self, x_ND: Tensor, codes_N: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -97,8 +97,17 @@ class Trained(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips the norm directly: bfloat16 needs no loss scaling, which is all that Lightning's own way guards."""
+        """Clips the norm directly: bfloat16 needs no loss scaling, which is all that Lightning's own way guards.
+
+        Raises:
+            ValueError: the norm is NaN or infinite: one step with it would spoil every weight.
+        """
         norm = torch.nn.utils.clip_grad_norm_(
             self._trained[0].parameters(), self.training_config.optim.clip_norm
         )
+        if not torch.isfinite(norm):
+            raise ValueError(
+                f"gradient norm = {float(norm)} at step {self.global_step}: expected a finite number. Lower "
+                "optim.learning_rate or look at the batch; the weights and the last checkpoint are from before."
+            )
         self.log("train/gradient_norm", norm, batch_size=1)

@@ -1,7 +1,8 @@
-"""The road from nothing to a build: corpus, tokenizer, codes, model, build. What is done is not done again."""
+"""The road from nothing to a build: corpus, tokenizer, semantic, codes, model, build. What is done is not done again."""
 
 import datetime
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,15 @@ from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.checkpoint import LAST
 from omni_audio.training.fit import count_parameters, fit
 from omni_audio.training.model_task import ModelTask
+from omni_audio.training.optim import TaskTrainingConfig
+from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.stages import fingerprint, run_stage
 from omni_audio.training.tokenizer_task import TokenizerTask
 
 if TYPE_CHECKING:
     from omni_audio.config.schema import RootConfig
 
+STAGES = ("corpus", "tokenizer", "semantic", "codes", "model", "build")
 TOKENIZER_BUILD = "tokenizer_build"
 TRAINED_SPLITS = ("train", "dev")
 
@@ -52,7 +56,7 @@ class Run:
     def __init__(self, config: "RootConfig", make_trainer: Callable[..., Any]) -> None:
         self.config, self.make_trainer = config, make_trainer
         root = Path(config.run_dir).resolve()
-        self.folders = {name: root / name for name in ("corpus", "tokenizer", "codes", "model", "build")}
+        self.folders = {name: root / name for name in STAGES}
         self.paths = CorpusPaths.in_folder(self.folders["corpus"])
         data = config.data
         tokenizer_parts = (
@@ -65,8 +69,11 @@ class Run:
         self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
         if config.tokenizer_build is not None:
             self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
+        self.semantic_print = fingerprint(self.tokenizer_print, config.semantic_training, data.augment, config.seed)
+        if config.tokenizer_build is not None:
+            self.semantic_print = self.tokenizer_print
         self.codes_print = fingerprint(
-            corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
+            corpus_hash(data.corpus), self.semantic_print, data.augment, data.augmented_copies, config.seed
         )
         self.model_print = fingerprint(
             self.codes_print, config.model, config.model_loss, config.model_training, data.tasks, config.seed
@@ -88,24 +95,42 @@ class Run:
         else:
             torch.manual_seed(config.seed)
             tokenizer = AudioTokenizer(config.tokenizer)
-            fit(
-                TokenizerTask(tokenizer, config.tokenizer_loss, config.tokenizer_training),
-                "tokenizer",
-                folder,
-                config.tokenizer_training,
-                (
-                    speech_cuts(self.paths, "train"),
-                    TokenizerCollate(Augment(config.data.augment), config.seed),
-                ),
-                (speech_cuts(self.paths, "dev"), TokenizerCollate(None, config.seed)),
-                config.seed,
-                self.make_trainer,
-            )
+            task = TokenizerTask(tokenizer, config.tokenizer_loss, config.tokenizer_training)
+            self._fit_on_speech(task, "tokenizer", config.tokenizer_training)
+        self._save_tokenizer(folder, tokenizer)
+
+    def _fit_on_speech(self, task: Any, name: str, training: TaskTrainingConfig) -> None:
+        seed = self.config.seed
+        fit(
+            task,
+            name,
+            self.folders[name],
+            training,
+            (speech_cuts(self.paths, "train"), TokenizerCollate(Augment(self.config.data.augment), seed)),
+            (speech_cuts(self.paths, "dev"), TokenizerCollate(None, seed)),
+            seed,
+            self.make_trainer,
+        )
+
+    def _save_tokenizer(self, folder: Path, tokenizer: AudioTokenizer) -> None:
+        shutil.rmtree(folder / TOKENIZER_BUILD, ignore_errors=True)
         save_tokenizer_build(folder / TOKENIZER_BUILD, tokenizer, self._card("tokenizer", tokenizer))
+
+    def semantic(self) -> None:
+        """Trains the semantic level further, unless the tokenizer was taken whole from a build."""
+        if self.config.tokenizer_build is None:
+            run_stage("semantic", self.folders["semantic"], self.semantic_print, self._make_semantic)
+
+    def _make_semantic(self) -> None:
+        tokenizer = load_tokenizer(self.folders["tokenizer"] / TOKENIZER_BUILD)
+        training = self.config.semantic_training
+        self._fit_on_speech(SemanticTask(tokenizer, training), "semantic", training)
+        self._save_tokenizer(self.folders["semantic"], tokenizer)
 
     def load_tokenizer(self) -> AudioTokenizer:
         """The tokenizer of this run, as it is shipped (rounded to half precision)."""
-        return load_tokenizer(self.folders["tokenizer"] / TOKENIZER_BUILD)
+        last = "tokenizer" if self.config.tokenizer_build is not None else "semantic"
+        return load_tokenizer(self.folders[last] / TOKENIZER_BUILD)
 
     def codes(self) -> None:
         """Encodes the corpus once for this tokenizer."""
@@ -195,7 +220,7 @@ class Run:
         return {
             "name": f"omni-audio-{size}-{datetime.date.today().isoformat()}",
             "date": datetime.date.today().isoformat(),
-            "fingerprint": self.tokenizer_print if size == "tokenizer" else self.model_print,
+            "fingerprint": self.semantic_print if size == "tokenizer" else self.model_print,
             "num_parameters": count_parameters(module),
             "run": self.config.name,
             **state,
@@ -217,7 +242,7 @@ def run_stages(config: "RootConfig", make_trainer: Callable[..., Any]) -> RunPat
     """
     run = Run(config, make_trainer)
     wanted = {stage.value for stage in config.stages}
-    for name in ("corpus", "tokenizer", "codes", "model", "build"):
+    for name in STAGES:
         if name in wanted:
             getattr(run, name)()
     return RunPaths(

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-import jiwer
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.checks import require_positive
 from omni_audio.data.tokenizer_data import TokenizerBatch
 from omni_audio.tokenizer.losses import MultiResolutionMelLoss
-from omni_audio.tokenizer.semantic import CTC_BLANK, ctc_to_text
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.optim import TaskTrainingConfig, Trained
+from omni_audio.training.semantic_task import ctc_loss, ctc_wer_percent
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,15 +61,7 @@ class TokenizerTask(Trained):
     def validation_step(self, batch: TokenizerBatch, batch_idx: int) -> None:
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
-        codes = self.tokenizer.encode(batch.pcm_BS)
-        values_BFL = self.tokenizer.semantic.fsq.values(codes.semantic_BF)
-        log_probs = self.tokenizer.semantic.ctc_logits(values_BFL)
-        steps = self.tokenizer.config.semantic.ctc_steps
-        heard = [
-            ctc_to_text(row[: n * steps])
-            for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)
-        ]
-        self.log("val/ctc_wer_percent", 100 * jiwer.wer(batch.ctc_texts, heard), prog_bar=True, batch_size=1)
+        self.log("val/ctc_wer_percent", ctc_wer_percent(self.tokenizer, batch), prog_bar=True, batch_size=1)
 
     def _losses(self, batch: TokenizerBatch) -> tuple[dict[str, Tensor], Tensor]:
         tokenizer = self.tokenizer
@@ -89,7 +79,7 @@ class TokenizerTask(Trained):
         return {
             "mel": self._reconstruction(batch, quantized.latent_BFD),
             "commitment": quantized.commitment_loss,
-            "ctc": self._ctc(batch, values_BFL),
+            "ctc": ctc_loss(tokenizer, values_BFL, batch),
         }, quantized.codes_BFK
 
     def _reconstruction(self, batch: TokenizerBatch, latent_BFD: Tensor) -> Tensor:
@@ -113,17 +103,6 @@ class TokenizerTask(Trained):
         )
         complete = decoded_BS.shape[1] - self.tokenizer.config.vocoder.overlap_samples
         return self.mel_loss(decoded_BS[:, :complete], target_BS[:, :complete])
-
-    def _ctc(self, batch: TokenizerBatch, values_BFL: Tensor) -> Tensor:
-        log_probs_BTX = self.tokenizer.semantic.ctc_logits(values_BFL)
-        return F.ctc_loss(
-            log_probs_BTX.transpose(0, 1),
-            batch.ctc_targets,
-            batch.num_frames_B * self.tokenizer.config.semantic.ctc_steps,
-            batch.ctc_lengths_B,
-            blank=CTC_BLANK,
-            zero_infinity=True,
-        )
 
 
 def _frame_mask(num_frames_B: Tensor, total: int) -> Tensor:

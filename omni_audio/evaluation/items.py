@@ -11,6 +11,7 @@ from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_file
+from omni_audio.data.corpora.manifests import CorpusPaths
 from omni_audio.evaluation.tools import Call, key_of
 
 
@@ -52,7 +53,7 @@ class EvalItem:
 
 def manifest_path(corpus: Path, split: str) -> Path:
     """Where a corpus keeps the cuts of a split."""
-    return corpus / f"cuts-{split}.jsonl.gz"
+    return CorpusPaths.in_folder(corpus).cuts(split)
 
 
 def load_items(corpus: Path, split: str, num_items: int, seed: int) -> list[EvalItem]:

@@ -29,6 +29,10 @@ class Transcripts:
     texts: list[str]
     words: list[ErrorCounts]
 
+    def first(self, number: int) -> "Transcripts":
+        """Those of the first items."""
+        return Transcripts(self.texts[:number], self.words[:number])
+
 
 @dataclass(slots=True)
 class Answers:
@@ -37,6 +41,10 @@ class Answers:
     answers: list[TextAnswer]
     scores: list[CallScore]
     done: list[bool]
+
+    def first(self, number: int) -> "Answers":
+        """Those of the first items."""
+        return Answers(self.answers[:number], self.scores[:number], self.done[:number])
 
 
 def transcribe_items(subject: Subject, items: Sequence[EvalItem], label: str = "transcribe") -> Transcripts:
@@ -152,15 +160,7 @@ def add_voice_gap(
     results: Results, items: Sequence[EvalItem], spoken: Answers, typed: Answers, seed: int
 ) -> None:
     """The same requests as text, and the paired difference."""
-    due = [index for index, item in enumerate(items) if item.key is not None]
-    if not due:
-        for name in ("tool_exact_text_percent", "voice_gap_points"):
-            results.leave_out(name, "no drawn item has a call due")
-        return
-    as_text = [float(typed.scores[i].exact) for i in due]
-    gap = [text - float(spoken.scores[i].exact) for text, i in zip(as_text, due, strict=True)]
-    results.add(make_figure("tool_exact_text_percent", mean_interval(as_text, 100.0, seed), len(due)))
-    results.add(make_figure("voice_gap_points", mean_interval(gap, 100.0, seed), len(due)))
+    _add_paired_exact(results, items, ("tool_exact_text_percent", "voice_gap_points"), typed, spoken, seed)
 
 
 def add_control(
@@ -192,15 +192,28 @@ def add_nf4_answers(
     results: Results, items: Sequence[EvalItem], full: Answers, nf4: Answers, seed: int
 ) -> None:
     """Tool calls with weights in NF4, and the paired change against full precision."""
+    names = ("nf4_tool_exact_percent", "nf4_tool_exact_change_points")
+    _add_paired_exact(results, items, names, nf4, full, seed)
+
+
+def _add_paired_exact(
+    results: Results,
+    items: Sequence[EvalItem],
+    names: tuple[str, str],
+    answers: Answers,
+    against: Answers,
+    seed: int,
+) -> None:
+    """Exact calls of `answers`, and their paired change against other answers to the same items."""
     due = [index for index, item in enumerate(items) if item.key is not None]
     if not due:
-        for name in ("nf4_tool_exact_percent", "nf4_tool_exact_change_points"):
+        for name in names:
             results.leave_out(name, "no drawn item has a call due")
         return
-    exact = [float(nf4.scores[i].exact) for i in due]
-    changes = [new - float(full.scores[i].exact) for new, i in zip(exact, due, strict=True)]
-    results.add(make_figure("nf4_tool_exact_percent", mean_interval(exact, 100.0, seed), len(due)))
-    results.add(make_figure("nf4_tool_exact_change_points", mean_interval(changes, 100.0, seed), len(due)))
+    exact = [float(answers.scores[i].exact) for i in due]
+    changes = [new - float(against.scores[i].exact) for new, i in zip(exact, due, strict=True)]
+    results.add(make_figure(names[0], mean_interval(exact, 100.0, seed), len(due)))
+    results.add(make_figure(names[1], mean_interval(changes, 100.0, seed), len(due)))
 
 
 def _by_domain(items: Sequence[EvalItem], found: Answers, seed: int) -> list[dict]:

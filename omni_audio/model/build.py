@@ -55,7 +55,13 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
 @contextlib.contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
     """A folder beside the target that takes its name when all is written: a build is whole or not there."""
-    require(not folder.exists(), "build", str(folder), "a folder that is not there yet", "Builds are never changed.")
+    require(
+        not folder.exists(),
+        "build",
+        str(folder),
+        "a folder that is not there yet",
+        "Builds are never changed.",
+    )
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

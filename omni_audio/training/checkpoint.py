@@ -1,6 +1,7 @@
 """Checkpoints that are whole or not there, and a clear word when a training stops."""
 
 import os
+import pickle
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,7 @@ def checkpoint_step(path: Path) -> int:
         return 0
     try:
         return int(torch.load(path, map_location="cpu", weights_only=False)["global_step"])
-    except (KeyError, EOFError, RuntimeError, OSError, TypeError) as error:
+    except (KeyError, EOFError, RuntimeError, OSError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(
             f"checkpoint {path} cannot be read ({error}): expected a file saved by this program. "
             "Delete it to start this stage anew."

@@ -1,4 +1,4 @@
-"""The road from nothing to a build: corpus, tokenizer, semantic, codes, model, build. What is done is not done again."""
+"""The road from nothing to a build: corpus, tokenizer, semantic, codes, model, build; nothing is done twice."""
 
 import datetime
 import json
@@ -69,7 +69,9 @@ class Run:
         self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
         if config.tokenizer_build is not None:
             self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
-        self.semantic_print = fingerprint(self.tokenizer_print, config.semantic_training, data.augment, config.seed)
+        self.semantic_print = fingerprint(
+            self.tokenizer_print, config.semantic_training, data.augment, config.seed
+        )
         if config.tokenizer_build is not None:
             self.semantic_print = self.tokenizer_print
         self.codes_print = fingerprint(

@@ -33,7 +33,9 @@ def ctc_wer_percent(tokenizer: AudioTokenizer, batch: TokenizerBatch) -> float:
     values_BFL = tokenizer.semantic.fsq.values(tokenizer.encode(batch.pcm_BS).semantic_BF)
     log_probs = tokenizer.semantic.ctc_logits(values_BFL)
     steps = tokenizer.config.semantic.ctc_steps
-    heard = [ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)]
+    heard = [
+        ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, batch.num_frames_B.tolist(), strict=True)
+    ]
     return 100 * float(jiwer.wer(batch.ctc_texts, heard))
 
 
@@ -42,7 +44,8 @@ class SemanticTask(Trained):
 
     def __init__(self, tokenizer: AudioTokenizer, training: TaskTrainingConfig) -> None:
         super().__init__(tokenizer.semantic, training)
-        self.tokenizer = tokenizer.train()  # Lightning keeps the mode, and a loaded tokenizer is in evaluation mode
+        # Lightning keeps the mode, and a loaded tokenizer is in evaluation mode
+        self.tokenizer = tokenizer.train()
 
     def training_step(self, batch: TokenizerBatch, batch_idx: int) -> Tensor:
         loss = self._loss(batch)
@@ -58,6 +61,8 @@ class SemanticTask(Trained):
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             mel_BTM, _ = tokenizer.mel(batch.pcm_BS)
             codes_BFK = tokenizer.quantizer.encode(tokenizer.encoder(mel_BTM)[0])
-            coarse_BFD = tokenizer.quantizer.code_latents(codes_BFK[..., : tokenizer.config.semantic.num_coarse])
+            coarse_BFD = tokenizer.quantizer.code_latents(
+                codes_BFK[..., : tokenizer.config.semantic.num_coarse]
+            )
         values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
         return ctc_loss(tokenizer, values_BFL, batch)

@@ -68,7 +68,7 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
 
     Raises:
         ValueError: the config chooses no linear of this model, or one whose input width is no multiple of 64: there
-            bitsandbytes 0.49 reads the wrong block maxima on the CPU.
+            bitsandbytes 0.50 reads the wrong block maxima on the CPU.
     """
     chosen = [
         (name, module)

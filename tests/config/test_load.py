@@ -38,11 +38,11 @@ def test_values_come_back_as_python_values():
         ("+tokenizer.vq.num_codeboks=4", "did you mean 'tokenizer.vq.num_codebooks'?"),
         (
             "model.optim.learning_rate=1",
-            "'model.optim': did you mean 'tokenizer_training.optim' or 'model_training.optim'?",
+            "'model.optim': did you mean 'tokenizer_training.optim' or 'semantic_training.optim'?",
         ),
         (
             "learning_rate=1",
-            "did you mean 'tokenizer_training.optim.learning_rate' or 'model_training.optim.learn",
+            "did you mean 'tokenizer_training.optim.learning_rate' or 'semantic_training.optim.learn",
         ),
         ("nme=x", "did you mean 'name'?"),
         ("experimnt=demo", "did you mean 'experiment'?"),
@@ -52,7 +52,7 @@ def test_values_come_back_as_python_values():
         ("seed=x", "'seed': Value 'x' of type 'str' could not be converted to Integer"),
         ("model.width=1.5", "'model.width': Value '1.5'"),
         ("runtime.device=gpu", "expected one of [auto, cpu, cuda]"),
-        ("stages=[corpse]", "expected one of [corpus, tokenizer, codes, model, build]"),
+        ("stages=[corpse]", "expected one of [corpus, tokenizer, semantic, codes, model, build]"),
         ("stages=[]", "stages = [] is not allowed"),
         ("seed=-1", "seed = -1 is not allowed"),
         ("name=a/b", "name = 'a/b' is not allowed"),

@@ -151,6 +151,7 @@ def config_for(corpus, output, **changes):
         "num_speech_items": 4,
         "num_latency_items": 3,
         "num_control_items": 4,
+        "num_nf4_items": 10,
         "judge": JudgeKind.none,
         "judge_threads": 1,
     }

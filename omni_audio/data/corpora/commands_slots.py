@@ -9,28 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from omni_audio.checks import NotAllowedError
 from omni_audio.data.corpora.commands_small_talk import TOPICS
 from omni_audio.data.corpora.commands_tools import DAYS, ROOMS
 
 ArgumentValue = str | int | float | bool
 
 
-class CorpusError(ValueError):
-    """A corpus cannot be made as asked.
-
-    Attributes:
-        name: the setting that is wrong.
-        value: what it was.
-        allowed: what it may be.
-        remedy: what to do.
-    """
-
-    def __init__(self, name: str, value: object, allowed: str, remedy: str) -> None:
-        super().__init__(f"{name}={value!r} is not possible; allowed: {allowed}. {remedy}")
-        self.name = name
-        self.value = value
-        self.allowed = allowed
-        self.remedy = remedy
+class CorpusError(NotAllowedError):
+    """A corpus cannot be made as asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,140 @@
+"""Builds come back whole, or say what is wrong with them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from bitsandbytes.nn.modules import Linear4bit
+from safetensors.torch import load_file, save_file
+
+from omni_audio.cli.assistants import load_assistant
+from omni_audio.model.assistant import Assistant, WeightQuant
+from omni_audio.model.build import (
+    CARD,
+    CONFIG,
+    MODEL_WEIGHTS,
+    TEXT,
+    TOKENIZER_WEIGHTS,
+    load_model,
+    load_tokenizer,
+    save_build,
+    save_tokenizer_build,
+)
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+
+
+@pytest.fixture
+def build(tiny_build: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(tiny_build, tmp_path / "build"))
+
+
+def num_packed(model: torch.nn.Module) -> int:
+    return sum(isinstance(module, Linear4bit) for module in model.modules())
+
+
+def test_weights_come_back_at_half_precision(
+    tiny_build: Path, tiny_model: OmniModel, tiny_tokenizer: AudioTokenizer
+) -> None:
+    loaded = load_model(tiny_build)
+    assert not loaded.training
+    assert loaded.config == tiny_model.config
+    for name, tensor in tiny_model.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor.half().to(tensor.dtype), rtol=0, atol=0)
+    assert load_tokenizer(tiny_build).fingerprint() == load_tokenizer(tiny_build).fingerprint()
+    assert load_tokenizer(tiny_build).config == tiny_tokenizer.config
+
+
+@pytest.mark.parametrize("name", [CONFIG, CARD, TEXT, MODEL_WEIGHTS, TOKENIZER_WEIGHTS])
+def test_a_missing_file_is_named(build: Path, name: str) -> None:
+    (build / name).unlink()
+    with pytest.raises(ValueError, match=f"{name}.*expected an existing file"):
+        Assistant.load(build)
+
+
+def test_a_tokenizer_build_has_no_model(tmp_path: Path, tiny_tokenizer: AudioTokenizer) -> None:
+    folder = tmp_path / "tokenizer"
+    save_tokenizer_build(folder, tiny_tokenizer, {"name": "tokenizer"})
+    assert load_tokenizer(folder).config == tiny_tokenizer.config
+    with pytest.raises(ValueError, match="This one holds a tokenizer only"):
+        Assistant.load(folder)
+
+
+def test_weights_of_another_config_are_refused(build: Path) -> None:
+    config = json.loads((build / CONFIG).read_text())
+    config["model"]["mlp_width"] = 192
+    (build / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"model.safetensors = .*mlp.*Take both files from the same build"):
+        load_model(build)
+    weights = load_file(build / TOKENIZER_WEIGHTS)
+    weights["left_over"] = torch.zeros(1)
+    save_file(weights, build / TOKENIZER_WEIGHTS)
+    with pytest.raises(ValueError, match="left_over"):
+        load_tokenizer(build)
+
+
+def test_a_config_of_another_version_is_refused(build: Path) -> None:
+    config = json.loads((build / CONFIG).read_text())
+    config["model"]["new_option"] = True
+    (build / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"new_option.*another version"):
+        load_model(build)
+
+
+def test_a_broken_save_leaves_no_build(
+    tmp_path: Path,
+    tiny_tokenizer: AudioTokenizer,
+    tiny_model: OmniModel,
+    tiny_text: TextTokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(self: TextTokenizer, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = tmp_path / "builds" / "omni-audio-tiny-2026-01-01"
+    with monkeypatch.context() as patched:
+        patched.setattr(TextTokenizer, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            save_build(folder, tiny_tokenizer, tiny_model, tiny_text, {"name": "x"})
+    assert not list(folder.parent.rglob(CONFIG))
+    save_build(folder, tiny_tokenizer, tiny_model, tiny_text, {"name": "x"})
+    assert Assistant.load(folder).card == {"name": "x"}
+    with pytest.raises(ValueError, match="Builds are never changed"):
+        save_build(folder, tiny_tokenizer, tiny_model, tiny_text, {"name": "y"})
+
+
+def test_nf4_is_really_used(tiny_build: Path) -> None:
+    assert num_packed(load_assistant(tiny_build, nf4=False).model) == 0
+    packed = num_packed(load_assistant(tiny_build, nf4=True).model)
+    assert packed > 5
+    for name in ("nf4", WeightQuant.NF4):
+        assert num_packed(Assistant.load(tiny_build, name).model) == packed
+    with pytest.raises(ValueError, match="int8"):
+        Assistant.load(tiny_build, "int8")
+
+
+@pytest.mark.parametrize("override", ["weight_quant=nf4", "server.weight_quant=NF4", None])
+def test_serve_uses_nf4_where_it_is_asked_for(
+    tiny_build: Path, monkeypatch: pytest.MonkeyPatch, override: str | None
+) -> None:
+    from omni_audio.cli import main
+    from omni_audio.serving import server
+
+    served: list[Assistant] = []
+
+    class Stopped:
+        def run(self) -> None:
+            """Serves nobody."""
+
+    def make_server(config: object, assistant: Assistant) -> Stopped:
+        served.append(assistant)
+        return Stopped()
+
+    monkeypatch.setattr(server, "make_server", make_server)
+    words = ["serve", f"build={tiny_build}", "runtime.num_threads=1", *([override] if override else [])]
+    assert main.main(words) == 0
+    assert (num_packed(served[0].model) > 5) == (override is not None)

@@ -3,9 +3,9 @@
     python experiments/readme_figures.py            writes README.md
     python experiments/readme_figures.py --check    says what would change, exit code 1 if anything would
 
-A place `{{demo.wer_percent}}` takes that figure of experiments/results/demo.json (a copy of the run's results.json): in a table
-row value, interval and n, elsewhere the value. A place of a plain file (`{{bench.speed_vs_encodec}}`, `{{times.make_demo_minutes}}`)
-takes the value itself. What was not measured reads "not measured".
+A place `{{demo.wer_percent}}` takes that figure of experiments/results/demo.json (a copy of the run's results.json):
+in a table row value, interval and n, elsewhere the value. A place of a plain file (`{{bench.speed_vs_encodec}}`,
+`{{times.make_demo_minutes}}`) takes the value itself. What was not measured reads "not measured".
 """
 
 import json
@@ -48,7 +48,10 @@ def fill(template: str, results: dict[str, dict]) -> str:
     lines = []
     for line in template.splitlines():
         whole = line.startswith("|") and line.count("{{") == 2
-        lines.append(PLACE.sub(lambda place: value_of(results, place[1], place[2], whole), line))
+        pieces = PLACE.split(line)  # text, run, name, text, run, name, ..., text
+        for at in range(1, len(pieces), 3):
+            pieces[at : at + 2] = [value_of(results, pieces[at], pieces[at + 1], whole), ""]
+        lines.append("".join(pieces))
     return "\n".join(lines) + "\n"
 
 

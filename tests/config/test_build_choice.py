@@ -8,8 +8,10 @@ import pytest
 from omni_audio.cli.loading import load_with_build
 
 
-def make_build(folder: Path, written_at: int) -> Path:
+def make_build(folder: Path, written_at: int, has_model: bool = True) -> Path:
     folder.mkdir(parents=True)
+    if has_model:
+        (folder / "model.safetensors").touch()
     (folder / "config.json").write_text("{}")
     os.utime(folder / "config.json", (written_at, written_at))
     return folder
@@ -22,6 +24,7 @@ def builds(tmp_path, monkeypatch):
     make_build(tmp_path / "runs/demo/build/newer", 2_000)
     make_build(tmp_path / "runs/nano/build/newest", 3_000)
     make_build(tmp_path / "builds/shipped", 500)
+    make_build(tmp_path / "builds/tokenizer", 8_000, has_model=False)  # never taken for the newest build
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def in_empty_folder(tmp_path, monkeypatch):
 
 def make_build(folder, written_at=1_000_000_000):
     folder.mkdir(parents=True)
+    (folder / "model.safetensors").touch()
     card = folder / "card.json"
     card.write_text(json.dumps({"name": folder.name, "figures": {"wer_percent": 12.5}}))
     config = folder / "config.json"

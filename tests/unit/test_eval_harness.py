@@ -243,7 +243,7 @@ def test_nf4_is_paired_with_full_precision(corpus, tmp_path):
 
 def test_the_same_seed_gives_the_same_figures(corpus, tmp_path):
     names = ("wer_percent", "cer_percent", "tool_exact_percent", "shuffled_tool_exact_percent")
-    config = config_for(corpus, tmp_path, num_items=6, num_tool_items=6)
+    config = config_for(corpus, tmp_path, num_items=6, num_tool_items=6, num_nf4_items=6)
     first, second = (evaluate(config, lambda build, quant: FakeSubject(wrong=(0, 5))) for _ in range(2))
     assert [first[name] for name in names] == [second[name] for name in names]
 

@@ -120,7 +120,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("omni_audio"):
         return f"package {error.name!r} is not installed: pip install 'omni-audio[corpus,eval]' adds the optional ones"
     text = " ".join(str(error).split())
-    if isinstance(error, USER_ERRORS) and text:
+    raised_here = isinstance(error, OSError) and error.errno is None
+    if (isinstance(error, USER_ERRORS) or raised_here) and text:
         return text
     return f"{type(error).__name__}: {text or 'no message'} (run again with --debug for the traceback)"
 

@@ -113,12 +113,14 @@ def submit(engine, script, **options):
 
 def run(test, **options):
     async def body():
+        before = set(threading.enumerate())
         engine = make_engine(**options)
         try:
             await asyncio.wait_for(test(engine), 10)
         finally:
             engine.stop()
-        assert not any(thread.name == "omni-audio-engine" for thread in threading.enumerate())
+        left = set(threading.enumerate()) - before
+        assert not any(thread.name == "omni-audio-engine" for thread in left)
 
     asyncio.run(body())
 

@@ -14,6 +14,7 @@ class TaskMixConfig:
     Attributes:
         transcribe, say, reply_text, reply_audio: weights, any scale.
         tools_offered: chance that a reply names offered tools.
+        all_tools_offered: chance that as many are named as may be; else their number is drawn.
         own_tool_offered: chance that the right tool is among them.
         text_request: chance that a reply's request is typed, not spoken.
         max_tools: most tools named.
@@ -24,7 +25,8 @@ class TaskMixConfig:
     reply_text: float = 0.1
     reply_audio: float = 0.3
     tools_offered: float = 0.6
-    own_tool_offered: float = 0.9
+    all_tools_offered: float = 0.5
+    own_tool_offered: float = 0.95
     text_request: float = 0.15
     max_tools: int = 6
 
@@ -37,7 +39,7 @@ class TaskMixConfig:
             "weights of 0 or more, one of them above 0",
             "Give at least one task a weight.",
         )
-        for name in ("tools_offered", "own_tool_offered", "text_request"):
+        for name in ("tools_offered", "all_tools_offered", "own_tool_offered", "text_request"):
             require_range(f"data.tasks.{name}", getattr(self, name), 0.0, 1.0)
         require_range("data.tasks.max_tools", self.max_tools, 1, 128)
 

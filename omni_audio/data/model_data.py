@@ -116,11 +116,15 @@ class ModelCollate:
         return builder.answer_speech(facts[field], codes).end().build()
 
     def _offered(self, call: dict[str, Any] | None, rng: random.Random) -> list[str]:
-        if rng.random() >= self.tasks.tools_offered:
+        """Names of the offered tools; how many are offered says nothing of whether a call is due."""
+        mix = self.tasks
+        if rng.random() >= mix.tools_offered:
             return []
+        number = mix.max_tools if rng.random() < mix.all_tools_offered else rng.randint(1, mix.max_tools)
         names = [name for name in TOOLS if call is None or name != call["name"]]
         rng.shuffle(names)
-        names = names[: rng.randint(1, self.tasks.max_tools) - 1]
-        if call is not None and rng.random() < self.tasks.own_tool_offered:
-            names.insert(rng.randint(0, len(names)), call["name"])
+        if call is None or rng.random() >= mix.own_tool_offered:
+            return names[:number]
+        names = names[: number - 1]
+        names.insert(rng.randint(0, len(names)), call["name"])
         return names

@@ -51,11 +51,17 @@ DEFINITIONS: dict[str, str] = {
         "Independent judge on spoken replies against the model's own transcript of them."
     ),
     "resynthesis_wer_percent": (
-        "Independent judge on tokenizer decode(encode(recorded answer)) against its text."
+        "Independent judge on tokenizer decode(encode(recorded answer)) against its text; the tokenizer trained "
+        "on recordings of these answers."
     ),
     "source_wer_percent": (
         "Independent judge on the recorded answers themselves: the floor of the three above."
     ),
+    "request_resynthesis_wer_percent": (
+        "Independent judge on tokenizer decode(encode(request)): voices and wordings that the tokenizer never "
+        "heard."
+    ),
+    "request_source_wer_percent": "Independent judge on those requests themselves.",
     "first_audio_ms": (
         "One stream: from the end of the request (all of it handed over at once) to the first PCM chunk "
         "of the spoken reply, median. Includes encoding the whole request."

@@ -13,7 +13,7 @@ from omni_audio.evaluation.speech import Spoken
 FOLDER = "sounds"
 NUM_WORST = 6
 NUM_SHOWN = 3
-MADE_BY_MODEL = ("say", "say_unseen", "reply", "resynthesis")
+MADE_BY_MODEL = ("say", "say_unseen", "reply", "resynthesis", "request_resynthesis")
 
 
 def worst(samples: Sequence[Sample], kind: str, num: int = NUM_WORST) -> list[Sample]:

@@ -29,6 +29,8 @@ JUDGED = {
     "reply": "reply_speech_wer_percent",
     "resynthesis": "resynthesis_wer_percent",
     "source": "source_wer_percent",
+    "request_resynthesis": "request_resynthesis_wer_percent",
+    "request_source": "request_source_wer_percent",
 }
 
 
@@ -61,6 +63,9 @@ def make_speech(subject: Subject, items: Sequence[EvalItem]) -> dict[str, Spoken
         keep("reply", item, reply.text, torch.zeros(0) if reply.pcm_S is None else reply.pcm_S, request_S)
         keep("resynthesis", item, item.answer, subject.decode(subject.encode(recorded_S)), recorded_S)
         keep("source", item, item.answer, recorded_S)
+        resynthesized_S = subject.decode(subject.encode(request_S))
+        keep("request_resynthesis", item, item.request, resynthesized_S, request_S)
+        keep("request_source", item, item.request, request_S)
     return made
 
 

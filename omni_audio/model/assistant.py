@@ -102,10 +102,10 @@ class PieceDecoder:
             pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
                 event.codes_K[None, None], self.vocoder_state
             )
-            return Piece(pcm_S=pcm_BS[0], num_frames=1)
+            return Piece(pcm_S=pcm_BS[0].cpu(), num_frames=1)
         if isinstance(event, Finished):
             tail = (
-                None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0]
+                None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0].cpu()
             )
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
@@ -134,8 +134,10 @@ class Assistant:
         self.tokenizer, self.model, self.text, self.card = tokenizer.eval(), model.eval(), text, card
 
     @classmethod
-    def load(cls, build: Path, weight_quant: WeightQuant = WeightQuant.NONE) -> "Assistant":
-        """Reads a build folder.
+    def load(
+        cls, build: Path, weight_quant: WeightQuant = WeightQuant.NONE, device: torch.device | str = "cpu"
+    ) -> "Assistant":
+        """Reads a build folder; tokenizer and network go to `device`.
 
         Raises:
             ValueError: the folder is no whole build, or there is no such number format.
@@ -144,9 +146,8 @@ class Assistant:
         model = load_model(Path(build))
         if quantized:
             quantize_model(model, NF4Config())
-        return cls(
-            load_tokenizer(Path(build)), model, TextTokenizer.load(Path(build) / TEXT), load_card(Path(build))
-        )
+        tokenizer, text = load_tokenizer(Path(build)), TextTokenizer.load(Path(build) / TEXT)
+        return cls(tokenizer.to(device), model.to(device), text, load_card(Path(build)))
 
     def prompt(self, turns: list[Turn], mode: Mode, tools: list[str] | None = None) -> TokenSequence:
         """The conversation as a sequence that ends with the mode token.
@@ -159,7 +160,7 @@ class Assistant:
         if tools:
             builder.system(tools_text(tools))
         for turn in turns:
-            self._append(builder, turn)
+            self._append(builder, turn, mode)
         return builder.assistant(mode).build()
 
     def builder(self) -> SequenceBuilder:
@@ -171,9 +172,9 @@ class Assistant:
             self.model.config.layout,
         )
 
-    def _append(self, builder: SequenceBuilder, turn: Turn) -> None:
+    def _append(self, builder: SequenceBuilder, turn: Turn, mode: Mode) -> None:
         if turn.role is Role.ASSISTANT and turn.tool_call is not None:
-            builder.assistant(Mode.REPLY_TEXT).answer_tool_call(turn.tool_call).end()
+            builder.assistant(mode).answer_tool_call(turn.tool_call).end()
         elif turn.role is Role.USER and turn.pcm_S is not None:
             builder.user_audio(self.tokenizer.encode(turn.pcm_S[None]))
         elif turn.text is None:

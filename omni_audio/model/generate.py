@@ -21,7 +21,7 @@ class GenerationRequest:
         mode: decides which ids may follow which.
         tools: whether a tool call may open the answer.
         tool_required: whether it must.
-        temperature, top_p: of text and tool ids; 0 is greedy.
+        temperature, top_p: of text ids; 0 is greedy. The ids of a tool call are always greedy: a call is data, not style.
         audio_temperature, audio_top_p: of semantic and acoustic codes.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
@@ -131,6 +131,7 @@ class AnswerGrammar:
         else:
             mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
+            mask_V[Special.TEXT_END] = self.phase is Phase.FRAMES and self.in_phase == 0
         return mask_V
 
     def push(self, token: int) -> FinishReason | None:
@@ -251,9 +252,12 @@ class Generator:
     def _choose(self, slot: int, logits_V: Tensor) -> int:
         stream = self.streams[slot]
         allowed_V = stream.grammar.allowed_ids().to(logits_V.device)
-        frames = stream.grammar.phase in (Phase.FRAMES, Phase.LAST_FRAMES)
-        sampler = stream.audio_sampler if frames else stream.text_sampler
-        return sampler.choose(logits_V.masked_fill(~allowed_V, float("-inf")))
+        logits_V = logits_V.masked_fill(~allowed_V, float("-inf"))
+        phase = stream.grammar.phase
+        if phase is Phase.TOOL:
+            return int(logits_V.argmax())
+        frames = phase in (Phase.FRAMES, Phase.LAST_FRAMES)
+        return (stream.audio_sampler if frames else stream.text_sampler).choose(logits_V)
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
         """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""

@@ -34,7 +34,7 @@ class LayoutConfig:
     prefix_is_bidirectional: bool = True
     pinned_positions: int = 64
     interleave_text_tokens: int = 4
-    interleave_frames: int = 8
+    interleave_frames: int = 4
 
     def __post_init__(self) -> None:
         for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
+
     from omni_audio.model.assistant import Assistant
     from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
-def load_assistant(build: Path, nf4: bool) -> Assistant:
-    """Loads a build with full or 4-bit weights."""
+def load_assistant(build: Path, nf4: bool, device: torch.device | str = "cpu") -> Assistant:
+    """Loads a build with full or 4-bit weights onto a device."""
     from omni_audio.model.assistant import Assistant, WeightQuant
 
-    return Assistant.load(build, WeightQuant.NF4 if nf4 else WeightQuant.NONE)
+    return Assistant.load(build, WeightQuant.NF4 if nf4 else WeightQuant.NONE, device=device)
 
 
 def load_tokenizer(build: Path) -> AudioTokenizer:

@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.evaluation.harness import run as run_evaluation
     from omni_audio.training.runtime import apply_runtime
 
-    apply_runtime(config.runtime)
-    run_evaluation(config.eval, metrics=sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv")))
+    device = apply_runtime(config.runtime)
+    metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))
+    run_evaluation(config.eval, metrics=metrics, device=device)
     return 0

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.training.runtime import apply_runtime
     from omni_audio.weight_quant.nf4 import quantize_model
 
-    apply_runtime(config.runtime)
-    assistant = Assistant.load(config.server.build)
+    device = apply_runtime(config.runtime)
+    assistant = Assistant.load(config.server.build, device=device)
     if config.server.weight_quant is WeightQuant.NF4:
         quantize_model(assistant.model, config.weight_quant.nf4)
     make_server(config.server, assistant).run()

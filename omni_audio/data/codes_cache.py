@@ -92,7 +92,8 @@ def make_codes(
 ) -> CodesCache:
     """Encodes every cut (copy 0, clean) and `num_augmented[cut.id]` augmented copies of it.
 
-    The tokenizer is causal, so that the zeros behind the shorter rows of a batch do not touch their codes.
+    The tokenizer is causal, so that the zeros behind the shorter rows of a batch do not touch their codes. It
+    computes where its weights lie; the codes come back to the CPU.
     """
     recordings = _Recordings(cuts, augment, num_augmented, seed)
     loader = DataLoader(recordings, batch_size=BATCH_CUTS, num_workers=num_workers, collate_fn=list)
@@ -100,11 +101,13 @@ def make_codes(
     tokenizer.eval()
     for batch in tqdm(loader, desc="codes", unit="batch"):
         longest = max(len(pcm_S) for _, pcm_S in batch)
-        codes = tokenizer.encode(torch.stack([F.pad(pcm_S, (0, longest - len(pcm_S))) for _, pcm_S in batch]))
+        pcm_BS = torch.stack([F.pad(pcm_S, (0, longest - len(pcm_S))) for _, pcm_S in batch])
+        codes = tokenizer.encode(pcm_BS.to(tokenizer.device))
+        semantic_BF, acoustic_BFK = codes.semantic_BF.cpu(), codes.acoustic_BFK.cpu()
         for row, (key, pcm_S) in enumerate(batch):
             length = -(-len(pcm_S) // FRAME_SAMPLES)
-            semantic.append(codes.semantic_BF[row, :length].short())
-            acoustic.append(codes.acoustic_BFK[row, :length].short())
+            semantic.append(semantic_BF[row, :length].short())
+            acoustic.append(acoustic_BFK[row, :length].short())
             index[key] = (total, length)
             total += length
     copies = 1 + max(num_augmented.values(), default=0)

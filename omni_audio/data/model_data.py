@@ -74,12 +74,31 @@ class ModelCollate:
             return self._say(cut, rng)
         return self._reply(cut, rng, mode)
 
+    def check_answers(self, cuts: CutSet) -> None:
+        """Lays out every distinct spoken answer of these cuts once, before a training meets it at some step.
+
+        Raises:
+            ValueError: the transcript of an answer outlasts its sound; the first such item is named.
+        """
+        seen: set[tuple[str, str]] = set()
+        for cut in each_cut(cuts):
+            facts = facts_of(cut)
+            for field in ("plain_answer", "answer") if facts["tool_call"] is not None else ("plain_answer",):
+                key = facts[field], facts[f"{field}_recording"].id
+                if key in seen:
+                    continue
+                seen.add(key)
+                try:
+                    self._builder().answer_speech(key[0], self.codes.codes(key[1], 0))
+                except ValueError as error:
+                    raise ValueError(f"item {cut.id!r}, {field} {key[0]!r}: {error}") from error
+
     def _builder(self) -> SequenceBuilder:
         return SequenceBuilder(self.text, self.vocabulary, self.codes.acoustic_FK.shape[1], self.layout)
 
     def _request(self, builder: SequenceBuilder, cut: MonoCut, rng: random.Random) -> None:
         copy = rng.randrange(self.codes.num_copies) if self.augmented else 0
-        builder.user_audio(self.codes.codes(cut.recording_id, copy))
+        builder.user_audio(self.codes.codes(cut.recording_id, copy), words_of(cut))
 
     def _transcribe(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         builder = self._builder()

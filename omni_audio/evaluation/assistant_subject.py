@@ -28,13 +28,19 @@ class AssistantSubject:
         self.assistant, self.tools = assistant, list(tools)
 
     @classmethod
-    def load(cls, build: Path, weight_quant: str, tools: Sequence[str] = tuple(TOOLS)) -> "AssistantSubject":
-        """Reads a build; `weight_quant` is none or nf4.
+    def load(
+        cls,
+        build: Path,
+        weight_quant: str,
+        tools: Sequence[str] = tuple(TOOLS),
+        device: torch.device | str = "cpu",
+    ) -> "AssistantSubject":
+        """Reads a build onto a device; `weight_quant` is none or nf4.
 
         Raises:
             ValueError: the folder is no whole build.
         """
-        return cls(Assistant.load(build, WeightQuant(weight_quant)), tools)
+        return cls(Assistant.load(build, WeightQuant(weight_quant), device=device), tools)
 
     def transcribe(self, pcm_S: Tensor) -> str:
         """The words of (S,) samples."""
@@ -64,7 +70,7 @@ class AssistantSubject:
 
     def encode(self, pcm_S: Tensor) -> EncodedAudio:
         """Codes of (S,) samples; bits as emitted, each code at the whole bits of its codebook."""
-        codes = self.assistant.tokenizer.encode(pcm_S[None])
+        codes = self.assistant.tokenizer.encode(pcm_S[None].to(self.assistant.model.device))
         config = self.assistant.tokenizer.config
         _, num_frames, num_codebooks = codes.acoustic_BFK.shape
         bits_a_frame = num_codebooks * (config.vq.codebook_size - 1).bit_length()
@@ -74,7 +80,7 @@ class AssistantSubject:
     def decode(self, encoded: EncodedAudio) -> Tensor:
         """(S,) samples of codes."""
         assert isinstance(encoded.codes, AudioCodes)
-        return self.assistant.tokenizer.decode(encoded.codes.acoustic_BFK)[0]
+        return self.assistant.tokenizer.decode(encoded.codes.acoustic_BFK)[0].cpu()
 
     def weights(self) -> WeightBytes:
         """Tokenizer and model weights as loaded."""

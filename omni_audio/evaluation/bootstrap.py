@@ -3,6 +3,7 @@
 Source: Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation".
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,15 @@ from omni_audio.checks import require
 NUM_RESAMPLES = 2000
 CONFIDENCE = 0.95
 CHUNK = 100
+WILSON_Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with the ends of its 95 % percentile interval, all in the unit of the statistic."""
+    """A value with the ends of its 95 % interval, all in the unit of the statistic.
+
+    A percentile interval of the bootstrap; for shares of items that all agree, Wilson's (`share_interval`).
+    """
 
     value: float
     low: float
@@ -96,6 +101,28 @@ def ratio_interval(
 def mean_interval(values: Sequence[float], scale: float = 1.0, seed: int = 0) -> Interval:
     """The mean times `scale`, with its interval."""
     return ratio_interval(values, [1.0] * len(values), scale, seed)
+
+
+def share_interval(flags: Sequence[float], scale: float = 1.0, seed: int = 0) -> Interval:
+    """The share of true items times `scale`, with its interval.
+
+    Where all items agree, every resample does too and the bootstrap says nothing: then the ends are those of Wilson's
+    score interval (Wilson 1927), so that 0 of 8 is 0 to 32 %.
+
+    Raises:
+        ValueError: no items, or a value that is neither 0 nor 1.
+    """
+    odd = sorted({float(flag) for flag in flags} - {0.0, 1.0})
+    require(not odd, "flags", odd[:3], "0 or 1 for each item", "Use mean_interval for other values.")
+    found = mean_interval(flags, scale, seed)
+    if found.low < found.high:
+        return found
+    share, num_items = found.value / scale, len(flags)
+    middle = share + WILSON_Z**2 / (2 * num_items)
+    half = WILSON_Z * math.sqrt(share * (1 - share) / num_items + (WILSON_Z / (2 * num_items)) ** 2)
+    below = 1 + WILSON_Z**2 / num_items
+    low, high = max(0.0, (middle - half) / below), min(1.0, (middle + half) / below)
+    return Interval(found.value, scale * min(low, share), scale * max(high, share))
 
 
 def quantile_interval(

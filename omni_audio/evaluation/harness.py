@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omni_audio.checks import require
 from omni_audio.evaluation import speech, understanding
@@ -15,6 +17,9 @@ from omni_audio.evaluation.record import run_record
 from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.sounds import write_sounds
 from omni_audio.evaluation.subject import Subject
+
+if TYPE_CHECKING:
+    import torch
 
 RESULTS_NAME = "results.json"
 
@@ -110,13 +115,13 @@ class EvalConfig:
         )
 
 
-def load_subject(build: Path, weight_quant: str) -> Subject:
-    """The build in memory, as the scorers ask it."""
+def load_subject(build: Path, weight_quant: str, device: "torch.device | str" = "cpu") -> Subject:
+    """The build in memory of a device, as the scorers ask it."""
     from omni_audio.evaluation.assistant_subject import (
         AssistantSubject,
     )  # the model is loaded only where needed
 
-    return AssistantSubject.load(build, weight_quant)
+    return AssistantSubject.load(build, weight_quant, device=device)
 
 
 def evaluate(
@@ -172,16 +177,17 @@ def evaluate(
     return results
 
 
-def run(config: EvalConfig, metrics: Sequence[Path] = ()) -> Results:
+def run(config: EvalConfig, metrics: Sequence[Path] = (), device: "torch.device | str" = "cpu") -> Results:
     """Evaluates, writes the report, prints the table; the last printed line is the JSON of the figures.
 
     Args:
         config: what to measure.
         metrics: metrics.csv files of training runs, for the report's curves.
+        device: where the build computes.
     """
     from omni_audio.evaluation.report import write_report
 
-    results = evaluate(config)
+    results = evaluate(config, partial(load_subject, device=device))
     report = write_report(results, Path(config.output), metrics)
     print(results.table())
     print(f"\nreport: {report}")

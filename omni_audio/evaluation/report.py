@@ -124,7 +124,8 @@ def _figures(results: Results) -> str:
         "<h2>Figures</h2>"
         '<p class="note">The reference column is what the reference system states about itself, on its data '
         "and machine: for orientation, not a like-for-like comparison. Intervals are 95 % bootstrap "
-        "intervals over items; where every item agrees they have no width, which does not mean certainty.</p>"
+        "intervals over items, and Wilson's for shares where every item agrees; other figures have no width there, "
+        "which does not mean certainty.</p>"
         '<div class="wide"><table><thead><tr><th>figure</th><th>ours</th><th>95 % interval</th>'
         '<th>n</th><th>reference</th><th class="text">what the reference states</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>{missing}"

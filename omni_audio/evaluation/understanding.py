@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from omni_audio.evaluation.bootstrap import mean_interval, ratio_interval
+from omni_audio.evaluation.bootstrap import mean_interval, ratio_interval, share_interval
 from omni_audio.evaluation.definitions import make_figure
 from omni_audio.evaluation.items import EvalItem
 from omni_audio.evaluation.results import Results, Sample
@@ -115,7 +115,7 @@ def add_answers(results: Results, items: Sequence[EvalItem], found: Answers, see
             "tool_parsed_percent": [scores[i].parsed for i in due],
         }
         for name, values in parts.items():
-            results.add(make_figure(name, mean_interval(values, 100.0, seed), len(due)))
+            results.add(make_figure(name, share_interval(values, 100.0, seed), len(due)))
     else:
         for name in ("tool_exact_percent", "tool_name_percent", "tool_parsed_percent"):
             results.leave_out(name, "no drawn item has a call due")
@@ -127,20 +127,20 @@ def add_answers(results: Results, items: Sequence[EvalItem], found: Answers, see
             [items[i].item_id for i in due],
             seed,
         )
-        interval = mean_interval([score.exact for score in shuffled], 100.0, seed)
+        interval = share_interval([score.exact for score in shuffled], 100.0, seed)
         note = f"{coinciding} of {len(due)} shuffled keys happen to equal the item's own and are counted."
         results.add(make_figure("shuffled_tool_exact_percent", interval, len(due), note))
     else:
         results.leave_out("shuffled_tool_exact_percent", "too few different items have a call due")
     if free:
         no_call = [scores[i].exact for i in free]
-        results.add(make_figure("no_call_percent", mean_interval(no_call, 100.0, seed), len(free)))
+        results.add(make_figure("no_call_percent", share_interval(no_call, 100.0, seed), len(free)))
         right = [found.done[i] for i in free]
-        results.add(make_figure("answer_exact_percent", mean_interval(right, 100.0, seed), len(free)))
+        results.add(make_figure("answer_exact_percent", share_interval(right, 100.0, seed), len(free)))
     else:
         for name in ("no_call_percent", "answer_exact_percent"):
             results.leave_out(name, "every drawn item has a call due")
-    results.add(make_figure("instruction_percent", mean_interval(found.done, 100.0, seed), len(items)))
+    results.add(make_figure("instruction_percent", share_interval(found.done, 100.0, seed), len(items)))
     results.tables["instruction_by_domain"] = _by_domain(items, found, seed)
     for item, answer, score, done in zip(items, found.answers, scores, found.done, strict=True):
         results.samples.append(
@@ -171,7 +171,7 @@ def add_control(
     results.add(make_figure("untrained_wer_percent", interval, len(items)))
     due = [score.exact for item, score in zip(items, answers.scores, strict=True) if item.key is not None]
     if due:
-        results.add(make_figure("untrained_tool_exact_percent", mean_interval(due, 100.0, seed), len(due)))
+        results.add(make_figure("untrained_tool_exact_percent", share_interval(due, 100.0, seed), len(due)))
     else:
         results.leave_out("untrained_tool_exact_percent", "no drawn item has a call due")
 
@@ -212,7 +212,7 @@ def _add_paired_exact(
         return
     exact = [float(answers.scores[i].exact) for i in due]
     changes = [new - float(against.scores[i].exact) for new, i in zip(exact, due, strict=True)]
-    results.add(make_figure(names[0], mean_interval(exact, 100.0, seed), len(due)))
+    results.add(make_figure(names[0], share_interval(exact, 100.0, seed), len(due)))
     results.add(make_figure(names[1], mean_interval(changes, 100.0, seed), len(due)))
 
 
@@ -222,7 +222,7 @@ def _by_domain(items: Sequence[EvalItem], found: Answers, seed: int) -> list[dic
         by_domain[item.domain].append(float(done))
     rows: list[dict] = []
     for domain, done in sorted(by_domain.items()):
-        interval = mean_interval(done, 100.0, seed)
+        interval = share_interval(done, 100.0, seed)
         row = {
             "instruction_percent": interval.value,
             "low": interval.low,

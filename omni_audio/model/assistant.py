@@ -105,7 +105,9 @@ class PieceDecoder:
             return Piece(pcm_S=pcm_BS[0].cpu(), num_frames=1)
         if isinstance(event, Finished):
             tail = (
-                None if self.vocoder_state.is_first else self.tokenizer.vocoder.flush(self.vocoder_state)[0].cpu()
+                None
+                if self.vocoder_state.is_first
+                else self.tokenizer.vocoder.flush(self.vocoder_state)[0].cpu()
             )
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -34,10 +35,13 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of the file, in the dtypes of `own`.
 
     Raises:
-        ValueError: names or shapes differ from those of `own`.
+        ValueError: the file is cut short, or names or shapes differ from those of `own`.
     """
     require_file("weights", path)
-    tensors = load_file(path)
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise _unreadable(path, str(error)) from error
     differing = sorted(
         own.keys() ^ tensors.keys()
         | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
@@ -60,7 +64,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         "build",
         str(folder),
         "a folder that is not there yet",
-        "Builds are never changed.",
+        "Builds are never changed: move or delete the older one to make it anew.",
     )
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -104,15 +108,57 @@ def save_build(
         _write(draft, tokenizer, card, config)
 
 
+def _unreadable(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read: {' '.join(why.split())}. Expected a file of a whole build. "
+        "Copy or make the build again."
+    )
+
+
+def _read_json(name: str, path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: there is no such file, or it holds something else.
+    """
+    require_file(name, path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _unreadable(path, f"it is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise _unreadable(path, "it holds no JSON object")
+    return value
+
+
+def _read_config(kind: Any, folder: Path, key: str) -> Any:
+    """The dataclass `kind` under `key` of a build's config.json."""
+    path = folder / CONFIG
+    config = _read_json("build config", path)
+    if key not in config:
+        raise _unreadable(path, f"key {key!r} is missing")
+    try:
+        return from_plain(kind, config[key], key)
+    except (TypeError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def load_tokenizer_config(folder: Path) -> TokenizerConfig:
+    """How the audio tokenizer of a build is made.
+
+    Raises:
+        ValueError: the file is missing, or cannot be read.
+    """
+    return _read_config(TokenizerConfig, folder, "tokenizer")
+
+
 def load_tokenizer(folder: Path) -> AudioTokenizer:
     """The audio tokenizer of a build, in evaluation mode.
 
     Raises:
         ValueError: a file is missing, or the weights do not fit the config.
     """
-    require_file("build config", folder / CONFIG)
-    config = json.loads((folder / CONFIG).read_text())
-    tokenizer = AudioTokenizer(from_plain(TokenizerConfig, config["tokenizer"], "tokenizer"))
+    tokenizer = AudioTokenizer(load_tokenizer_config(folder))
     tokenizer.load_shipped_state(_load_weights(folder / TOKENIZER_WEIGHTS, tokenizer.shipped_state()))
     return tokenizer.eval()
 
@@ -123,20 +169,25 @@ def load_model(folder: Path) -> OmniModel:
     Raises:
         ValueError: a file is missing, the build holds a tokenizer only, or the weights do not fit.
     """
-    require_file("build config", folder / CONFIG)
-    config = json.loads((folder / CONFIG).read_text())
     require(
-        "model" in config, "build", str(folder), "a build with a model", "This one holds a tokenizer only."
+        "model" in _read_json("build config", folder / CONFIG),
+        "build",
+        str(folder),
+        "a build with a model",
+        "This one holds a tokenizer only.",
     )
     model = OmniModel(
-        from_plain(ModelConfig, config["model"], "model"),
-        from_plain(TokenizerConfig, config["tokenizer"], "tokenizer"),
+        _read_config(ModelConfig, folder, "model"),
+        load_tokenizer_config(folder),
     )
     model.load_state_dict(_load_weights(folder / MODEL_WEIGHTS, model.state_dict()))
     return model.eval()
 
 
 def load_card(folder: Path) -> dict[str, Any]:
-    """Name, date, recipe, commit and figures of a build."""
-    require_file("build card", folder / CARD)
-    return json.loads((folder / CARD).read_text())
+    """Name, date, recipe, commit and figures of a build.
+
+    Raises:
+        ValueError: the file is missing, or cannot be read.
+    """
+    return _read_json("build card", folder / CARD)

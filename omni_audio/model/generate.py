@@ -21,7 +21,7 @@ class GenerationRequest:
         mode: decides which ids may follow which.
         tools: whether a tool call may open the answer.
         tool_required: whether it must.
-        temperature, top_p: of text ids; 0 is greedy. The ids of a tool call are always greedy: a call is data, not style.
+        temperature, top_p: of text ids; 0 is greedy. Ids of a tool call are always greedy: it is data, not style.
         audio_temperature, audio_top_p: of semantic and acoustic codes.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".

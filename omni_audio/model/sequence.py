@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
+from omni_audio.tokenizer.semantic import text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioCodes
 
 NO_CODE = -1
@@ -50,11 +51,25 @@ class LayoutConfig:
 
 
 @dataclass(slots=True)
+class HeardSpan:
+    """A spoken request inside a row: its first frame, the position behind its last, and its letters (CTC targets)."""
+
+    start: int
+    stop: int
+    letters: Tensor
+
+    def shifted(self, offset: int) -> "HeardSpan":
+        """The same span `offset` positions further on."""
+        return HeardSpan(self.start + offset, self.stop + offset, self.letters)
+
+
+@dataclass(slots=True)
 class TokenSequence:
     """One document.
 
     ids (T,); codes (T, K), -1 where there is no sound; chunk (T,) number of the encoder chunk, -1 in decoder mode;
-    pinned (T,) bool, stays attendable beyond the window; target (T,) bool, the id is to be predicted.
+    pinned (T,) bool, stays attendable beyond the window; target (T,) bool, the id is to be predicted; heard: the
+    spoken requests whose words are known.
     """
 
     ids_T: Tensor
@@ -62,6 +77,7 @@ class TokenSequence:
     chunk_T: Tensor
     pinned_T: Tensor
     target_T: Tensor
+    heard: list[HeardSpan] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.ids_T.shape[0]
@@ -81,6 +97,7 @@ class SequenceBuilder:
     pinned: list[bool] = field(default_factory=list)
     targets: list[bool] = field(default_factory=list)
     num_chunks: int = 0
+    heard: list[HeardSpan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._decoder([Special.BOS], target=False)
@@ -98,9 +115,12 @@ class SequenceBuilder:
         self._encoder([Special.USER, *self.text.encode(text), Special.END])
         return self
 
-    def user_audio(self, codes: AudioCodes) -> "SequenceBuilder":
-        """Codes of one utterance, semantic (1, F) and acoustic (1, F, K)."""
+    def user_audio(self, codes: AudioCodes, words: str | None = None) -> "SequenceBuilder":
+        """Codes of one utterance, semantic (1, F) and acoustic (1, F, K); in training also the words it says."""
         frames = self._frame_ids(codes)
+        if words is not None:
+            start = len(self.ids) + 2
+            self.heard.append(HeardSpan(start, start + len(frames), text_to_ctc(words)))
         none = [NO_CODE] * self.num_codebooks
         self._encoder(
             [Special.USER, Special.AUDIO, *frames, Special.END],
@@ -166,6 +186,7 @@ class SequenceBuilder:
             torch.tensor(self.chunks),
             torch.tensor(self.pinned),
             torch.tensor(self.targets),
+            self.heard,
         )
 
     def _frame_ids(self, codes: AudioCodes) -> list[int]:
@@ -208,6 +229,16 @@ class SequenceBatch:
     target_BT: Tensor
     position_BT: Tensor
     document_BT: Tensor
+    heard: list[list[HeardSpan]]
+
+
+def _spans(row: list[TokenSequence]) -> list[HeardSpan]:
+    """Heard spans of the documents, at their places in the row."""
+    spans, offset = [], 0
+    for document in row:
+        spans += [span.shifted(offset) for span in document.heard]
+        offset += len(document)
+    return spans
 
 
 def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
@@ -239,4 +270,5 @@ def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
         document_BT=torch.stack(
             [padded([torch.full((len(d),), i) for i, d in enumerate(row)], -1) for row in rows]
         ),
+        heard=[_spans(row) for row in rows],
     )

@@ -11,6 +11,7 @@ from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend, Places, visible
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
+from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch
@@ -113,11 +114,12 @@ class FrameEmbedding(nn.Module):
 
 @dataclass(slots=True)
 class ModelLosses:
-    """Mean cross-entropy in nats: text and control ids, semantic ids, acoustic codes."""
+    """In nats: mean cross-entropy of text and control ids, semantic ids, acoustic codes; CTC of what was heard."""
 
     text: Tensor
     semantic: Tensor
     acoustic: Tensor
+    hearing: Tensor
 
 
 class OmniModel(nn.Module):
@@ -143,6 +145,7 @@ class OmniModel(nn.Module):
             tokenizer.vq.codebook_size,
             config.attention,
         )
+        self.hearing = HearingHead(config.width, tokenizer.semantic.ctc_steps)
         for name, parameter in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")):
                 nn.init.normal_(parameter, std=0.02 / (2 * config.num_layers) ** 0.5)
@@ -160,21 +163,31 @@ class OmniModel(nn.Module):
             semantic_M = ids_BT[is_frame_BT] - self.vocabulary.semantic_start
             frames_MD = self.frames(codes_BTK[is_frame_BT], semantic_M)
             x_BTD = x_BTD.index_put((is_frame_BT,), frames_MD.to(x_BTD.dtype), accumulate=True)
+        elif self.training:
+            x_BTD = x_BTD + _touched(self.frames)
         return x_BTD
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """Hidden states (B, T, D) of whole documents, normalised for the heads."""
+        return self._states(batch)[0]
+
+    def _states(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """States after the stack, normalised, and those after its first half, each (B, T, D)."""
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
         mask_BTT = visible(places, places, self.config.window)
         turns = rotary_turns(batch.position_BT, self.config.head_width, self.config.rotary_base)
         x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK)
-        for block in self.blocks:
+        middle_BTD = x_BTD
+        for layer, block in enumerate(self.blocks):
             x_BTD, _, _ = block(x_BTD, turns, mask_BTT)
-        return self.norm(x_BTD)
+            if layer < self.config.num_layers // 2:
+                middle_BTD = x_BTD
+        return self.norm(x_BTD), middle_BTD
 
     def losses(self, batch: SequenceBatch) -> ModelLosses:
         """Losses of the target positions; the depth decoder learns on a random share of the frames."""
-        hidden_BTD = self(batch)[:, :-1]
+        hidden_BTD, middle_BTD = self._states(batch)
+        hidden_BTD = hidden_BTD[:, :-1]
         target_BT = batch.target_BT[:, 1:]
         ids_M, codes_MK = batch.ids_BT[:, 1:][target_BT], batch.codes_BTK[:, 1:][target_BT]
         hidden_MD = hidden_BTD[target_BT]
@@ -184,6 +197,7 @@ class OmniModel(nn.Module):
             text=_mean_of(entropy_M, ~is_frame_M),
             semantic=_mean_of(entropy_M, is_frame_M),
             acoustic=self._depth_loss(hidden_MD, ids_M, codes_MK, is_frame_M),
+            hearing=self.hearing(middle_BTD, batch.heard),
         )
 
     def _depth_loss(self, hidden_MD: Tensor, ids_M: Tensor, codes_MK: Tensor, is_frame_M: Tensor) -> Tensor:
@@ -191,7 +205,7 @@ class OmniModel(nn.Module):
             drawn = torch.rand(is_frame_M.shape, device=is_frame_M.device) < self.config.depth.train_fraction
             is_frame_M = is_frame_M & drawn
         if not bool(is_frame_M.any()):
-            return hidden_MD.sum() * 0.0
+            return hidden_MD.sum() * 0.0 + _touched(self.depth)
         return self.depth.loss(hidden_MD[is_frame_M], self.embed(ids_M[is_frame_M]), codes_MK[is_frame_M])
 
     def empty_cache(self, num_slots: int) -> KVCache:
@@ -249,6 +263,11 @@ class OmniModel(nn.Module):
             values.append(v)
         cache.write(slots, new, keys, values)
         return self.norm(x_BTD)
+
+
+def _touched(module: nn.Module) -> Tensor:
+    """A zero that every parameter has part in: DDP waits for a gradient of each of them in each step."""
+    return torch.stack([parameter.flatten()[0] for parameter in module.parameters()]).sum() * 0.0
 
 
 def _mean_of(value_M: Tensor, chosen_M: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import uvicorn
 from fastapi import FastAPI
 
@@ -13,20 +14,27 @@ from omni_audio.serving.settings import ServerConfig
 SHUTDOWN_TIMEOUT_S = 5
 
 
-def build_app(config: ServerConfig, assistant: Assistant | None = None) -> FastAPI:
+def build_app(
+    config: ServerConfig, assistant: Assistant | None = None, device: torch.device | str = "cpu"
+) -> FastAPI:
     """Builds the ASGI app, for uvicorn or any other server.
 
     Args:
         config: of the server.
         assistant: the build if it is in memory already; otherwise it is loaded from `config.build`.
+        device: where it computes if it is loaded here.
     """
-    return create_app(ChatService(assistant or Assistant.load(config.build, config.weight_quant), config))
+    if assistant is None:
+        assistant = Assistant.load(config.build, config.weight_quant, device=device)
+    return create_app(ChatService(assistant, config))
 
 
-def make_server(config: ServerConfig, assistant: Assistant | None = None) -> uvicorn.Server:
+def make_server(
+    config: ServerConfig, assistant: Assistant | None = None, device: torch.device | str = "cpu"
+) -> uvicorn.Server:
     """Makes a uvicorn server that was not started yet."""
     options = uvicorn.Config(
-        build_app(config, assistant),
+        build_app(config, assistant, device),
         host=config.host,
         port=config.port,
         lifespan="on",
@@ -36,6 +44,6 @@ def make_server(config: ServerConfig, assistant: Assistant | None = None) -> uvi
     return uvicorn.Server(options)
 
 
-def serve(config: ServerConfig) -> None:
+def serve(config: ServerConfig, device: torch.device | str = "cpu") -> None:
     """Serves until a signal ends it."""
-    make_server(config).run()
+    make_server(config, device=device).run()

@@ -8,6 +8,7 @@ before it, as some implementations do, is undone at once by the average that sti
 from dataclasses import dataclass
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,6 +44,10 @@ TRAINING_STATE = ("mean_count", "mean_sum")
 """Names of the moving averages, which only training needs; a build leaves them out."""
 
 
+def _is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
 class Codebook(nn.Module):
     """One stage: nearest neighbour look-up; vectors follow the moving average of what chose them."""
 
@@ -72,7 +77,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def seed_from(self, x_ND: Tensor, num_rounds: int = 8) -> None:
-        """K-means on the first batch; with fewer rows than codes, rows repeat with a little noise."""
+        """K-means on the first process's first batch; with fewer rows than codes, rows repeat with a little noise."""
         size = self.config.codebook_size
         picks_C = torch.randint(x_ND.shape[0], (size,), device=x_ND.device)
         if x_ND.shape[0] >= size:
@@ -83,6 +88,8 @@ class Codebook(nn.Module):
             sums_CD, counts_C = self._assign(x_ND)
             used_C = counts_C > 0
             self.vectors[used_C] = sums_CD[used_C] / counts_C[used_C, None]
+        if _is_distributed():
+            dist.broadcast(self.vectors, src=0)
         self.restart_averages()
         self.is_seeded.fill_(True)
 
@@ -94,13 +101,20 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def update(self, x_ND: Tensor, codes_N: Tensor) -> None:
-        """Moving-average step, then dead codes move to random rows of this batch."""
+        """Moving-average step, then dead codes move to random rows of this batch.
+
+        Under torch.distributed the rows of all processes count. Dead codes move to rows of this one; DDP hands the
+        codebooks of the first process to the others before the next step.
+        """
         decay = self.config.decay
         sums_CD, counts_C = self._assign(x_ND, codes_N)
+        if _is_distributed():
+            dist.all_reduce(sums_CD)
+            dist.all_reduce(counts_C)
         self.mean_count.mul_(decay).add_(counts_C, alpha=1 - decay)
         self.mean_sum.mul_(decay).add_(sums_CD, alpha=1 - decay)
         self.vectors.copy_(self.mean_sum / self.mean_count.clamp_min(1e-5)[:, None])
-        per_code = x_ND.shape[0] / self.config.codebook_size
+        per_code = float(counts_C.sum()) / self.config.codebook_size
         dead_C = self.mean_count < self.config.dead_below * min(per_code, 1.0)
         num_dead = int(dead_C.sum())
         if num_dead:

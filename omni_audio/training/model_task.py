@@ -12,14 +12,15 @@ from omni_audio.training.optim import TaskTrainingConfig, Trained
 
 @dataclass(kw_only=True, slots=True)
 class ModelLossConfig:
-    """Weights of the cross-entropies: text and control ids, semantic ids, acoustic codes (mean over codebooks)."""
+    """Weights: text and control ids, semantic ids, acoustic codes (mean over codebooks), letters of what was heard."""
 
     text_weight: float = 1.0
     semantic_weight: float = 0.5
     acoustic_weight: float = 0.5
+    hearing_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("text_weight", "semantic_weight", "acoustic_weight"):
+        for name in ("text_weight", "semantic_weight", "acoustic_weight", "hearing_weight"):
             require_range(f"model_loss.{name}", getattr(self, name), 0.0, 100.0)
 
 
@@ -48,8 +49,9 @@ class ModelTask(Trained):
             losses.text * self.loss.text_weight
             + losses.semantic * self.loss.semantic_weight
             + losses.acoustic * self.loss.acoustic_weight
+            + losses.hearing * self.loss.hearing_weight
         )
 
     def _log(self, split: str, losses: ModelLosses) -> None:
-        for name in ("text", "semantic", "acoustic"):
+        for name in ("text", "semantic", "acoustic", "hearing"):
             self.log(f"{split}/{name}", getattr(losses, name).detach(), batch_size=1)

@@ -1,6 +1,7 @@
 """The road from nothing to a build: corpus, tokenizer, semantic, codes, model, build; nothing is done twice."""
 
 import datetime
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -11,22 +12,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from omni_audio.audio.augment import Augment
+from omni_audio.checks import require
 from omni_audio.data.codes_cache import CodesCache, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.speech_cuts import speech_cuts
 from omni_audio.data.tokenizer_data import TokenizerCollate
-from omni_audio.model.build import CONFIG, TEXT, load_tokenizer, save_build, save_tokenizer_build
+from omni_audio.model.build import (
+    CONFIG,
+    TEXT,
+    load_card,
+    load_tokenizer,
+    load_tokenizer_config,
+    save_build,
+    save_tokenizer_build,
+)
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.plain import to_plain
 from omni_audio.record import git_state
-from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
 from omni_audio.training.checkpoint import LAST
 from omni_audio.training.fit import count_parameters, fit
 from omni_audio.training.model_task import ModelTask
 from omni_audio.training.optim import TaskTrainingConfig
+from omni_audio.training.runtime import resolve_device
 from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.stages import fingerprint, run_stage
 from omni_audio.training.tokenizer_task import TokenizerTask
@@ -37,6 +48,36 @@ if TYPE_CHECKING:
 STAGES = ("corpus", "tokenizer", "semantic", "codes", "model", "build")
 TOKENIZER_BUILD = "tokenizer_build"
 TRAINED_SPLITS = ("train", "dev")
+TRAINED_WEIGHTS = "trained_weights_sha256"
+
+
+def weights_hash(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of tensors on the CPU, whatever their order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_tokenizer_build(build: Path, config: TokenizerConfig) -> None:
+    """Raises ValueError that names the keys, unless the config's tokenizer is the build's."""
+    own, shipped = (_leaves(to_plain(part)) for part in (config, load_tokenizer_config(build)))
+    differing = sorted(key for key in own.keys() | shipped.keys() if own.get(key) != shipped.get(key))
+    require(
+        not differing,
+        "tokenizer_build",
+        str(build),
+        f"a build with this config's tokenizer, but these differ: tokenizer.{', tokenizer.'.join(differing)}",
+        "Set tokenizer_build=null to train a tokenizer of this config, or leave these keys as the build has them.",
+    )
+
+
+def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    inner = f"{prefix}." if prefix else ""
+    return {key: value for name in node for key, value in _leaves(node[name], f"{inner}{name}").items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +109,7 @@ class Run:
         )
         self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
         if config.tokenizer_build is not None:
+            check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
             self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
         self.semantic_print = fingerprint(
             self.tokenizer_print, config.semantic_training, data.augment, config.seed
@@ -139,7 +181,8 @@ class Run:
         run_stage("codes", self.folders["codes"], self.codes_print, self._make_codes)
 
     def _make_codes(self) -> None:
-        tokenizer, augment = self.load_tokenizer(), Augment(self.config.data.augment)
+        tokenizer = self.load_tokenizer().to(resolve_device(self.config.runtime.device))
+        augment = Augment(self.config.data.augment)
         for split in TRAINED_SPLITS:
             requests = {cut.id for cut in each_cut(load_cuts(self.paths, split))}
             cuts = speech_cuts(self.paths, split)
@@ -170,6 +213,8 @@ class Run:
             )
             for split in TRAINED_SPLITS
         ]
+        for collate, cuts in zip(collates, (train, dev), strict=True):
+            collate.check_answers(cuts)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
         task = ModelTask(model, config.model_loss, config.model_training)
         fit(
@@ -197,24 +242,30 @@ class Run:
             print(f"build: already done in {made}", flush=True)
             return made
         model = self._new_model()
-        state = torch.load(self.folders["model"] / LAST, map_location="cpu", weights_only=False)["state_dict"]
+        state = self._trained_state()
         model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
         folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
         tokenizer = self.load_tokenizer()
         text = TextTokenizer.load(self.folders["model"] / TEXT)
-        save_build(folder, tokenizer, model, text, self._card(self.config.size, model))
+        card = self._card(self.config.size, model) | {TRAINED_WEIGHTS: weights_hash(state)}
+        save_build(folder, tokenizer, model, text, card)
         print(f"build: {folder}", flush=True)
         return folder
 
     def newest_build(self) -> Path | None:
-        """The build of this run's model, if there is one."""
-        found = [path.parent for path in self.folders["build"].glob(f"*/{CONFIG}")]
-        fitting = [
-            f
-            for f in found
-            if json.loads((f / "card.json").read_text()).get("fingerprint") == self.model_print
-        ]
-        return max(fitting, default=None)
+        """The build of this run's model with the weights of its last checkpoint, if there is one."""
+        cards = {path.parent: load_card(path.parent) for path in self.folders["build"].glob(f"*/{CONFIG}")}
+        fitting = [folder for folder, card in cards.items() if card.get("fingerprint") == self.model_print]
+        if not fitting or not (self.folders["model"] / LAST).is_file():
+            return None
+        trained = weights_hash(self._trained_state())
+        return max(
+            (folder for folder in fitting if cards[folder].get(TRAINED_WEIGHTS) == trained), default=None
+        )
+
+    def _trained_state(self) -> dict[str, torch.Tensor]:
+        path = self.folders["model"] / LAST
+        return torch.load(path, map_location="cpu", weights_only=False, mmap=True)["state_dict"]
 
     def _card(self, size: str, module: torch.nn.Module) -> dict[str, Any]:
         sheet = json.loads(self.paths.datasheet.read_text())

@@ -44,6 +44,9 @@ class SemanticTask(Trained):
 
     def __init__(self, tokenizer: AudioTokenizer, training: TaskTrainingConfig) -> None:
         super().__init__(tokenizer.semantic, training)
+        # DDP waits for a gradient of every parameter that asks for one
+        tokenizer.requires_grad_(False)
+        tokenizer.semantic.requires_grad_(True)
         # Lightning keeps the mode, and a loaded tokenizer is in evaluation mode
         self.tokenizer = tokenizer.train()
 

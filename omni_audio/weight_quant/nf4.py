@@ -77,13 +77,15 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     ]
     if not chosen:
         raise ValueError(
-            f"weight_quant = {config} chooses no linear of this model. Set blocks, depth or heads to true."
+            f"weight_quant = {config} chooses no linear of this model. Set weight_quant.nf4.blocks, "
+            "weight_quant.nf4.depth or weight_quant.nf4.heads to true."
         )
     odd = [f"{name} ({linear.in_features})" for name, linear in chosen if linear.in_features % BLOCK]
     if odd:
         raise ValueError(
             f"input widths {odd} are not allowed in NF4: expected multiples of {BLOCK}. Change the model's widths, or "
-            "leave these parts out by weight_quant.blocks, depth or heads = false."
+            "leave these parts out by weight_quant.nf4.blocks, weight_quant.nf4.depth or "
+            "weight_quant.nf4.heads = false."
         )
     for name, linear in chosen:
         parent_name, _, child = name.rpartition(".")

@@ -143,3 +143,12 @@ def test_trainer_and_loggers_are_made_as_a_stage_asks(tmp_path: Path):
     assert trainer.num_devices == 1
     assert [type(logger).__name__ for logger in trainer.loggers] == ["CSVLogger"]
     assert Path(trainer.loggers[0].log_dir) == tmp_path / "metrics"
+
+
+def test_debug_fast_cuts_every_training_short():
+    config = load_config(["experiment=nano", "debug=fast"])
+    trainings = [field.name for field in dataclasses.fields(config) if field.name.endswith("_training")]
+    assert len(trainings) >= 3
+    assert {name: getattr(config, name).max_steps <= 10 for name in trainings} == dict.fromkeys(
+        trainings, True
+    )

@@ -33,7 +33,9 @@ def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: 
     builder = SequenceBuilder(
         text, model.vocabulary, model.tokenizer_config.vq.num_codebooks, model.config.layout
     )
-    builder.system("be kind").user_audio(some_codes(model, num_frames, seed)).assistant(Mode.REPLY_AUDIO)
+    builder.system("be kind").user_audio(some_codes(model, num_frames, seed), "hello").assistant(
+        Mode.REPLY_AUDIO
+    )
     return builder.answer_speech("on it", some_codes(model, 12, seed + 1)).end().build()
 
 
@@ -176,7 +178,7 @@ def test_every_audio_input_hears_and_learns(
     model = OmniModel(tiny_model_config(audio_input=kind), tiny_tokenizer.config)
     model.frames.load_codebooks(tiny_tokenizer)
     losses = model.losses(pack([[document(model, tiny_text)]]))
-    (losses.text + losses.semantic + losses.acoustic).backward()
+    (losses.text + losses.semantic + losses.acoustic + losses.hearing).backward()
     unused = [name for name, p in model.named_parameters() if p.grad is None]
     assert unused == []
     hidden = [model(pack([[document(model, tiny_text, 20, seed)]]))[0, -1] for seed in (0, 3)]

@@ -138,3 +138,33 @@ def test_serve_uses_nf4_where_it_is_asked_for(
     words = ["serve", f"build={tiny_build}", "runtime.num_threads=1", *([override] if override else [])]
     assert main.main(words) == 0
     assert (num_packed(served[0].model) > 5) == (override is not None)
+
+
+@pytest.mark.parametrize("name", [CONFIG, CARD])
+@pytest.mark.parametrize(("content", "said"), [('{"tokenizer": ', "not JSON"), ("[]", "no JSON object")])
+def test_a_file_that_is_not_json_is_named(build: Path, name: str, content: str, said: str) -> None:
+    (build / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} cannot be read: it .*{said}.*build again"):
+        Assistant.load(build)
+
+
+def test_a_config_that_lacks_a_key_is_named(build: Path) -> None:
+    config = json.loads((build / CONFIG).read_text())
+    (build / CONFIG).write_text(json.dumps({"model": config["model"]}))
+    with pytest.raises(ValueError, match=r"config.json cannot be read: key 'tokenizer' is missing.*again"):
+        load_tokenizer(build)
+    with pytest.raises(ValueError, match="key 'tokenizer' is missing"):
+        load_model(build)
+    del config["tokenizer"]["vq"]
+    (build / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"config.json cannot be read: tokenizer has keys .*'vq'.*again"):
+        load_tokenizer(build)
+
+
+@pytest.mark.parametrize("name", [MODEL_WEIGHTS, TOKENIZER_WEIGHTS])
+@pytest.mark.parametrize("num_bytes", [0, 5, 1000, -10])
+def test_weights_that_are_cut_short_are_named(build: Path, name: str, num_bytes: int) -> None:
+    path = build / name
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    with pytest.raises(ValueError, match=rf"{name} cannot be read: .*build again"):
+        Assistant.load(build)

@@ -19,7 +19,7 @@ from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.sampling import StepDataset, batches_of_cuts, step_loader
 from omni_audio.model.assistant import tool_call_text, tools_text
-from omni_audio.model.sequence import LayoutConfig, SequenceBatch
+from omni_audio.model.sequence import LayoutConfig, SequenceBatch, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
 
 NUM_SEMANTIC, NUM_CODEBOOKS = 16, 4
@@ -242,3 +242,32 @@ def test_bpe_learns_from_every_kind_of_text() -> None:
     assert {"request number 0", "request number 1", "done", "sorry", "ok"} <= set(texts)
     assert tool_call_text(**CALL) in texts
     assert {tools_text([name]) for name in TOOLS} <= set(texts)
+
+
+def test_an_answer_whose_words_outlast_its_sound_is_named_before_training(tiny_text: TextTokenizer) -> None:
+    collate = collate_of(tiny_text)
+    collate.check_answers(CUTS)
+    broken = request_cut(3, CALL)
+    assert broken.custom is not None
+    broken.custom["answer"] = "many more words than ten frames can say, " * 3
+    with pytest.raises(ValueError, match=r"'cut-3', answer 'many more .*outlasts its 10 frames"):
+        collate.check_answers(CutSet.from_cuts([request_cut(0, None), broken]))
+    never_spoken = request_cut(3, None)
+    assert never_spoken.custom is not None
+    never_spoken.custom["answer"] = broken.custom["answer"]
+    collate.check_answers(CutSet.from_cuts([never_spoken]))
+
+
+def test_each_distinct_answer_is_laid_out_once(
+    tiny_text: TextTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid_out: list[str] = []
+    lay_out = SequenceBuilder.answer_speech
+
+    def counted(builder: SequenceBuilder, text: str, codes: Any) -> SequenceBuilder:
+        laid_out.append(text)
+        return lay_out(builder, text, codes)
+
+    monkeypatch.setattr(SequenceBuilder, "answer_speech", counted)
+    collate_of(tiny_text).check_answers(CUTS)
+    assert sorted(laid_out) == ["done", "sorry"]

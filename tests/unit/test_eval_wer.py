@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from omni_audio.evaluation.bootstrap import mean_interval, quantile_interval, ratio_interval
+from omni_audio.evaluation.bootstrap import mean_interval, quantile_interval, ratio_interval, share_interval
 from omni_audio.evaluation.wer import cer_percent, count_characters, count_words, normalize, wer_percent
 
 
@@ -103,3 +103,15 @@ def test_quantile_interval():
 def test_no_items_is_refused():
     with pytest.raises(ValueError, match="left out"):
         mean_interval([])
+
+
+def test_shares_on_which_all_items_agree_keep_a_width():
+    none, every = share_interval([0.0] * 8, 100.0), share_interval([True] * 8, 100.0)
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(32.44, abs=0.01)  # Wilson 1927: z² / (n + z²)
+    assert (every.value, every.high) == (100.0, 100.0)
+    assert every.low == pytest.approx(67.56, abs=0.01)
+    mixed = [0.0, 1.0, 1.0, 0.0, 1.0]
+    assert share_interval(mixed, 100.0, 3) == mean_interval(mixed, 100.0, 3)
+    with pytest.raises(ValueError, match="flags"):
+        share_interval([0.0, -1.0])

@@ -1,0 +1,91 @@
+"""Whatever a training sequence says, the grammar of answers lets the model say."""
+
+import pytest
+import torch
+
+from omni_audio.model.generate import AnswerGrammar, FinishReason, GenerationRequest
+from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder
+from omni_audio.model.text import Special, TextTokenizer, Vocabulary
+from omni_audio.tokenizer.tokenizer import AudioCodes
+
+VOCABULARY = Vocabulary(num_text=300, num_semantic=16)
+NUM_CODEBOOKS = 4
+LAYOUTS = [(1, 1), (2, 3), (4, 4), (4, 8), (6, 2)]
+
+
+class OneIdALetter:
+    """Stands in for the BPE, so that a text of n letters has n ids."""
+
+    def encode(self, text: str) -> list[int]:
+        return [VOCABULARY.text_start + ord(letter) % 100 for letter in text]
+
+
+def codes_of(num_frames: int) -> AudioCodes:
+    generator = torch.Generator().manual_seed(num_frames)
+    return AudioCodes(
+        torch.randint(16, (1, num_frames), generator=generator),
+        torch.randint(16, (1, num_frames, NUM_CODEBOOKS), generator=generator),
+    )
+
+
+def opened(mode: Mode, text: object = None, layout: LayoutConfig | None = None) -> SequenceBuilder:
+    assert isinstance(text, OneIdALetter | TextTokenizer | None)
+    made: object = OneIdALetter() if text is None else text
+    builder = SequenceBuilder(made, VOCABULARY, NUM_CODEBOOKS, layout or LayoutConfig())  # type: ignore[arg-type]
+    return builder.assistant(mode)
+
+
+def finish_of(builder: SequenceBuilder, mode: Mode, **request: object) -> FinishReason | None:
+    """Pushes the targets id by id, each of which must be allowed; returns the last reason."""
+    ids = [token for token, target in zip(builder.ids, builder.targets, strict=True) if target]
+    facts: dict = {"mode": mode, "max_text_tokens": 1000, "max_frames": 1000, **request}
+    grammar = AnswerGrammar(VOCABULARY, builder.layout, GenerationRequest(**facts))
+    reason = None
+    for place, token in enumerate(ids):
+        assert reason is None, f"over before id {place} of {ids}"
+        assert bool(grammar.allowed_ids()[token]), f"id {place} of {ids} in {grammar.phase}"
+        reason = grammar.push(token)
+    return reason
+
+
+@pytest.mark.parametrize(("n", "m"), LAYOUTS)
+def test_every_layout_of_speech_is_allowed(n: int, m: int) -> None:
+    layout = LayoutConfig(interleave_text_tokens=n, interleave_frames=m)
+    for length in range(1, 3 * n + 1):
+        for more in (1, m, 2 * m + 1):
+            builder = opened(Mode.REPLY_AUDIO, layout=layout)
+            num_frames = (length - 1) // n * m + more
+            builder.answer_speech("a" * length, codes_of(num_frames)).end()
+            assert finish_of(builder, Mode.REPLY_AUDIO) is FinishReason.STOP
+
+
+def test_transcripts_and_written_replies_are_allowed() -> None:
+    for mode in (Mode.TRANSCRIBE, Mode.REPLY_TEXT):
+        for length in range(1, 14):
+            builder = opened(mode).answer_text("a" * length).end()
+            assert finish_of(builder, mode) is FinishReason.STOP
+    assert finish_of(opened(Mode.TRANSCRIBE).end(), Mode.TRANSCRIBE) is FinishReason.STOP
+
+
+def test_spoken_text_is_allowed() -> None:
+    for num_frames in range(1, 14):
+        builder = opened(Mode.SAY).answer_frames(codes_of(num_frames)).end()
+        assert finish_of(builder, Mode.SAY) is FinishReason.STOP
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])
+@pytest.mark.parametrize("required", [False, True])
+def test_tool_calls_are_allowed(mode: Mode, required: bool, tiny_text: TextTokenizer) -> None:
+    builder = opened(mode, tiny_text).answer_tool_call('{"name":"set_light","arguments":{}}').end()
+    assert finish_of(builder, mode, tools=True, tool_required=required) is FinishReason.TOOL_CALLS
+
+
+def test_what_the_format_has_no_place_for_is_refused() -> None:
+    builder = opened(Mode.REPLY_AUDIO)
+    builder._decoder([VOCABULARY.semantic_start])
+    with pytest.raises(AssertionError, match="id 0"):
+        finish_of(builder, Mode.REPLY_AUDIO)
+    builder = opened(Mode.REPLY_AUDIO).answer_speech("a", codes_of(3))
+    builder._decoder([Special.TEXT_END])
+    with pytest.raises(AssertionError, match="id 5"):
+        finish_of(builder, Mode.REPLY_AUDIO)

@@ -15,6 +15,8 @@ from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, Sequenc
 from omni_audio.model.text import TextTokenizer, Vocabulary
 
 TOOL_RESULT_OK = "ok"
+LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 4
+"""Batches come in few shapes: see model/shapes.py."""
 
 
 def corpus_texts(cuts: CutSet) -> list[str]:
@@ -56,12 +58,10 @@ class ModelCollate:
         self.seed, self.augmented = seed, augmented
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
-        return pack(
-            [
-                [self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))]
-                for cut in each_cut(cuts)
-            ]
-        )
+        rows = [
+            [self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))] for cut in each_cut(cuts)
+        ]
+        return pack(rows, LENGTH_MULTIPLE, ROWS_MULTIPLE)
 
     def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         """One document of a task drawn for this cut."""

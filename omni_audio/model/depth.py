@@ -74,11 +74,13 @@ class DepthDecoder(nn.Module):
             x_MKD, _, _ = block(x_MKD, turns, mask)
         return self.norm(x_MKD)
 
-    def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
-        """Mean cross-entropy a codebook (nats) of the codes (M, K)."""
+    def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor, counts_M: Tensor) -> Tensor:
+        """Mean cross-entropy a codebook (nats) of the codes (M, K) where `counts_M` (M,) is true."""
         states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
         logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, self.heads.to(states_MKD.dtype))
-        return F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten())
+        entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten(), reduction="none")
+        entropy_M = entropy_MK.view_as(codes_MK).mean(1)
+        return (entropy_M * counts_M).sum() / counts_M.sum().clamp_min(1)
 
     @torch.no_grad()
     def generate(self, hidden_MD: Tensor, semantic_MD: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:

@@ -241,10 +241,11 @@ def _spans(row: list[TokenSequence]) -> list[HeardSpan]:
     return spans
 
 
-def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
+def pack(rows: list[list[TokenSequence]], length_multiple: int = 1, rows_multiple: int = 1) -> SequenceBatch:
     """Packs documents: each inner list becomes one row, rows are padded to the longest.
 
-    A list of one document a row is plain padding.
+    A list of one document a row is plain padding. Length and number of rows are filled up to the multiples given, so
+    that batches come in few shapes.
 
     Raises:
         ValueError: no rows, or a row without documents.
@@ -254,21 +255,25 @@ def pack(rows: list[list[TokenSequence]]) -> SequenceBatch:
             "rows is empty or has an empty row: expected at least one document a row. Drop empty rows."
         )
     length = max(sum(len(document) for document in row) for row in rows)
+    length += -length % length_multiple
+    num_empty = -len(rows) % rows_multiple
 
     def padded(pieces: list[Tensor], fill: int | bool) -> Tensor:
         joined = torch.cat(pieces)
         missing = joined.new_full((length - joined.shape[0], *joined.shape[1:]), fill)
         return torch.cat([joined, missing])
 
+    def stacked(per_row: list[list[Tensor]], fill: int | bool) -> Tensor:
+        filled = torch.stack([padded(pieces, fill) for pieces in per_row])
+        return torch.cat([filled, filled.new_full((num_empty, *filled.shape[1:]), fill)])
+
     return SequenceBatch(
-        ids_BT=torch.stack([padded([d.ids_T for d in row], Special.PAD) for row in rows]),
-        codes_BTK=torch.stack([padded([d.codes_TK for d in row], NO_CODE) for row in rows]),
-        chunk_BT=torch.stack([padded([d.chunk_T for d in row], NO_CHUNK) for row in rows]),
-        pinned_BT=torch.stack([padded([d.pinned_T for d in row], False) for row in rows]),
-        target_BT=torch.stack([padded([d.target_T for d in row], False) for row in rows]),
-        position_BT=torch.stack([padded([torch.arange(len(d)) for d in row], 0) for row in rows]),
-        document_BT=torch.stack(
-            [padded([torch.full((len(d),), i) for i, d in enumerate(row)], -1) for row in rows]
-        ),
-        heard=[_spans(row) for row in rows],
+        ids_BT=stacked([[d.ids_T for d in row] for row in rows], Special.PAD),
+        codes_BTK=stacked([[d.codes_TK for d in row] for row in rows], NO_CODE),
+        chunk_BT=stacked([[d.chunk_T for d in row] for row in rows], NO_CHUNK),
+        pinned_BT=stacked([[d.pinned_T for d in row] for row in rows], False),
+        target_BT=stacked([[d.target_T for d in row] for row in rows], False),
+        position_BT=stacked([[torch.arange(len(d)) for d in row] for row in rows], 0),
+        document_BT=stacked([[torch.full((len(d),), i) for i, d in enumerate(row)] for row in rows], -1),
+        heard=[_spans(row) for row in rows] + [[] for _ in range(num_empty)],
     )

@@ -15,6 +15,7 @@ from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch
+from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
 from omni_audio.model.text import Vocabulary
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
@@ -158,14 +159,20 @@ class OmniModel(nn.Module):
     def embed_positions(self, ids_BT: Tensor, codes_BTK: Tensor) -> Tensor:
         """(B, T, D): the id's embedding, and for audio frames that of their codes."""
         x_BTD = self.embed(ids_BT).float()
-        is_frame_BT = codes_BTK[..., 0] >= 0
-        if bool(is_frame_BT.any()):
-            semantic_M = ids_BT[is_frame_BT] - self.vocabulary.semantic_start
-            frames_MD = self.frames(codes_BTK[is_frame_BT], semantic_M)
-            x_BTD = x_BTD.index_put((is_frame_BT,), frames_MD.to(x_BTD.dtype), accumulate=True)
+        places_M, is_real_M = rounded_places(codes_BTK[..., 0] >= 0, self._multiple)
+        if places_M.shape[0] > 0:
+            codes_MK = codes_BTK.flatten(0, 1)[places_M].clamp_min(0)
+            semantic_M = (ids_BT.flatten()[places_M] - self.vocabulary.semantic_start).clamp_min(0)
+            frames_MD = self.frames(codes_MK, semantic_M).to(x_BTD.dtype) * is_real_M[:, None]
+            x_BTD = x_BTD.flatten(0, 1).index_add(0, places_M, frames_MD).view_as(x_BTD)
         elif self.training:
             x_BTD = x_BTD + _touched(self.frames)
         return x_BTD
+
+    @property
+    def _multiple(self) -> int:
+        """What counts of rows are rounded up to."""
+        return TRAINING_MULTIPLE if self.training else 1
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """Hidden states (B, T, D) of whole documents, normalised for the heads."""
@@ -187,14 +194,14 @@ class OmniModel(nn.Module):
     def losses(self, batch: SequenceBatch) -> ModelLosses:
         """Losses of the target positions; the depth decoder learns on a random share of the frames."""
         hidden_BTD, middle_BTD = self._states(batch)
-        hidden_BTD = hidden_BTD[:, :-1]
-        target_BT = batch.target_BT[:, 1:]
-        ids_M, codes_MK = batch.ids_BT[:, 1:][target_BT], batch.codes_BTK[:, 1:][target_BT]
-        hidden_MD = hidden_BTD[target_BT]
+        places_M, is_real_M = rounded_places(batch.target_BT[:, 1:], self._multiple)
+        ids_M = batch.ids_BT[:, 1:].flatten()[places_M]
+        codes_MK = batch.codes_BTK[:, 1:].flatten(0, 1)[places_M]
+        hidden_MD = hidden_BTD[:, :-1].flatten(0, 1)[places_M]
         entropy_M = F.cross_entropy(self.head(hidden_MD).float(), ids_M, reduction="none")
-        is_frame_M = codes_MK[:, 0] >= 0
+        is_frame_M = is_real_M & (codes_MK[:, 0] >= 0)
         return ModelLosses(
-            text=_mean_of(entropy_M, ~is_frame_M),
+            text=_mean_of(entropy_M, is_real_M & ~is_frame_M),
             semantic=_mean_of(entropy_M, is_frame_M),
             acoustic=self._depth_loss(hidden_MD, ids_M, codes_MK, is_frame_M),
             hearing=self.hearing(middle_BTD, batch.heard),
@@ -204,9 +211,11 @@ class OmniModel(nn.Module):
         if self.training and self.config.depth.train_fraction < 1:
             drawn = torch.rand(is_frame_M.shape, device=is_frame_M.device) < self.config.depth.train_fraction
             is_frame_M = is_frame_M & drawn
-        if not bool(is_frame_M.any()):
+        places_J, is_real_J = rounded_places(is_frame_M, self._multiple)
+        if places_J.shape[0] == 0:
             return hidden_MD.sum() * 0.0 + _touched(self.depth)
-        return self.depth.loss(hidden_MD[is_frame_M], self.embed(ids_M[is_frame_M]), codes_MK[is_frame_M])
+        codes_JK = codes_MK[places_J].clamp_min(0)
+        return self.depth.loss(hidden_MD[places_J], self.embed(ids_M[places_J]), codes_JK, is_real_J)
 
     def empty_cache(self, num_slots: int) -> KVCache:
         """Cache for `num_slots` streams."""

@@ -203,3 +203,16 @@ def test_bad_feeding_is_named(tiny_model: OmniModel) -> None:
     two = torch.ones(2, 1, dtype=torch.long)
     with pytest.raises(ValueError, match="different slots"):
         tiny_model.advance(two, -two[..., None].expand(2, 1, 4), -two, two < 0, cache, torch.tensor([1, 1]))
+
+
+def test_rounded_shapes_change_no_loss(tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer) -> None:
+    torch.manual_seed(2)
+    model = OmniModel(tiny_model_config(), tiny_tokenizer.config)
+    model.frames.load_codebooks(tiny_tokenizer)
+    rows = [[document(model, tiny_text, frames)] for frames in (9, 20, 14)]
+    exact = model.eval().losses(pack(rows))
+    rounded = model.train().losses(pack(rows, length_multiple=16, rows_multiple=4))
+    for name in ("text", "semantic", "acoustic", "hearing"):
+        torch.testing.assert_close(getattr(rounded, name), getattr(exact, name), **TOLERANCE)
+    batch = pack(rows, length_multiple=16, rows_multiple=4)
+    assert batch.ids_BT.shape[0] == 4 and batch.ids_BT.shape[1] % 16 == 0

@@ -57,8 +57,13 @@ class ProgressBar(TQDMProgressBar):
 
     def init_train_tqdm(self):
         bar = super().init_train_tqdm()
-        bar.set_description(self.name)
+        self._prepare(bar)
         return bar
+
+    def _prepare(self, bar: Any) -> None:
+        bar.reset(self.max_steps)
+        bar.initial = bar.n = self.start_step
+        bar.set_description(self.name)
 
     def init_validation_tqdm(self):
         bar = super().init_validation_tqdm()
@@ -66,6 +71,4 @@ class ProgressBar(TQDMProgressBar):
         return bar
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self.train_progress_bar.reset(self.max_steps)
-        self.train_progress_bar.initial = self.start_step
-        self.train_progress_bar.set_description(self.name)
+        self._prepare(self.train_progress_bar)

@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for what the user can put right, 130 after Ctrl-C, 1 for any other failure.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whatever shares the cores
     arguments = list(sys.argv[1:] if argv is None else argv)
     top = _top_parser()
     at = next((index for index, word in enumerate(arguments) if not word.startswith("-")), len(arguments))

@@ -29,7 +29,7 @@ def git_state(folder: Path) -> dict[str, Any]:
     commit = _git(folder, "rev-parse", "HEAD") if _git(folder, "ls-files", "__init__.py") else None
     if commit is None:
         return {"commit": None, "dirty": None}
-    status = _git(folder, "status", "--porcelain")
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
 

@@ -1,5 +1,6 @@
 """Finding a build: the folder that training writes and every other command reads."""
 
+import sys
 from pathlib import Path
 
 CONFIG_NAME = "config.json"
@@ -12,8 +13,11 @@ CARD_NAME = "card.json"
 SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 
 
-def newest_build(root: Path | None = None, patterns: tuple[str, ...] = SEARCHED) -> Path | None:
-    """Returns the build that was completed last, or None; builds of a tokenizer alone do not count.
+def newest_build(
+    root: Path | None = None, patterns: tuple[str, ...] = SEARCHED, needs_model: bool = True
+) -> Path | None:
+    """Returns the build that was completed last, or None; builds of a tokenizer alone count
+    only where no model is needed.
 
     Args:
         root: Where the patterns start; None is the current folder.
@@ -24,31 +28,32 @@ def newest_build(root: Path | None = None, patterns: tuple[str, ...] = SEARCHED)
         folder
         for pattern in patterns
         for folder in start.glob(pattern)
-        if (folder / CONFIG_NAME).is_file() and (folder / MODEL_NAME).is_file()
+        if (folder / CONFIG_NAME).is_file() and (not needs_model or (folder / MODEL_NAME).is_file())
     ]
     return max(
         found, key=lambda folder: ((folder / CONFIG_NAME).stat().st_mtime_ns, str(folder)), default=None
     )
 
 
-def require_build(build: Path | None) -> Path:
+def require_build(build: Path | None, needs_model: bool = True) -> Path:
     """Returns the named build, or the newest one.
 
     Raises:
         ValueError: the named folder is no build, or there is none to be found.
     """
     if build is None:
-        build = newest_build()
+        build = newest_build(needs_model=needs_model)
         if build is None:
             raise ValueError(
-                "no build in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
+                "no build with a model in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
                 "or name one with --build DIR"
             )
+        print(f"build: {build}", file=sys.stderr)
         return build
     if not build.is_dir():
         raise ValueError(f"build = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
     if not (build / CONFIG_NAME).is_file():
-        inner = newest_build(build, ("*", "build/*"))
+        inner = newest_build(build, ("*", "build/*"), needs_model)
         if inner is None:
             raise ValueError(f"build = {str(build)!r} is not a build: it holds no {CONFIG_NAME}")
         return inner

@@ -58,7 +58,7 @@ def _manifest(folder: Path, split: str) -> Path:
         if candidate.is_file():
             return candidate
     raise ValueError(
-        f"{str(folder)!r} holds no corpus ({name}): make one with `omni-audio train stages=[corpus]`"
+        f"{str(folder)!r} holds no corpus ({name}): make one with `omni-audio train experiment=demo 'stages=[corpus]'`"
     )
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the sound of one .codes file."""
     source, out = input_file(args.input), output_file(args.output)
-    build = require_build(args.build)
+    build = require_build(args.build, needs_model=False)
     from omni_audio.audio.io import save_wav
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_tokenizer

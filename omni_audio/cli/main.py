@@ -38,7 +38,7 @@ commands:
 {commands}
 
 first steps:
-  omni-audio train experiment=demo            about 20 minutes on two cores, installation included
+  omni-audio train experiment=demo            about 15 minutes on two cores
   omni-audio eval experiment=demo             figures, and runs/demo/eval/report.html
   omni-audio chat question.wav --out reply.wav
   omni-audio serve                            then use any OpenAI client

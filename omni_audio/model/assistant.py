@@ -28,7 +28,6 @@ from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.weight_quant.nf4 import NF4Config, quantize_model
 
 
 class Role(Enum):
@@ -147,6 +146,11 @@ class Assistant:
         quantized = WeightQuant(weight_quant) is WeightQuant.NF4
         model = load_model(Path(build))
         if quantized:
+            from omni_audio.weight_quant.nf4 import (  # bitsandbytes, only where it is asked for
+                NF4Config,
+                quantize_model,
+            )
+
             quantize_model(model, NF4Config())
         tokenizer, text = load_tokenizer(Path(build)), TextTokenizer.load(Path(build) / TEXT)
         return cls(tokenizer.to(device), model.to(device), text, load_card(Path(build)))

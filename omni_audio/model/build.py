@@ -29,6 +29,7 @@ def _save_weights(state: dict[str, Tensor], path: Path) -> None:
         for name, tensor in state.items()
     }
     save_file(tensors, path)
+    path.chmod(0o644)
 
 
 def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsy
             "no tool 'set_tmer': the model was trained with set_timer",
         ),
         (["train", "demo"], "experiment=demo"),
-        (["build-info"], "no build in runs/*/build or builds/"),
+        (["build-info"], "no build with a model in runs/*/build or builds/"),
     ],
 )
 def test_user_errors_are_one_line_and_exit_2(words, said, capsys):

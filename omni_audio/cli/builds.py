@@ -16,12 +16,12 @@ SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 def newest_build(
     root: Path | None = None, patterns: tuple[str, ...] = SEARCHED, needs_model: bool = True
 ) -> Path | None:
-    """Returns the build that was completed last, or None; builds of a tokenizer alone count
-    only where no model is needed.
+    """Returns the build that was completed last, or None.
 
     Args:
         root: Where the patterns start; None is the current folder.
         patterns: Globs of build folders.
+        needs_model: Whether builds of a tokenizer alone are passed over.
     """
     start = Path() if root is None else root
     found = [

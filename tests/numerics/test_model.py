@@ -215,4 +215,5 @@ def test_rounded_shapes_change_no_loss(tiny_tokenizer: AudioTokenizer, tiny_text
     for name in ("text", "semantic", "acoustic", "hearing"):
         torch.testing.assert_close(getattr(rounded, name), getattr(exact, name), **TOLERANCE)
     batch = pack(rows, length_multiple=16, rows_multiple=4)
-    assert batch.ids_BT.shape[0] == 4 and batch.ids_BT.shape[1] % 16 == 0
+    assert batch.ids_BT.shape[0] == 4
+    assert batch.ids_BT.shape[1] % 16 == 0

@@ -63,7 +63,7 @@ class DepthDecoder(nn.Module):
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
         """Normalised states (M, J + 1, D) after J given codes."""
-        first = self.enter(torch.cat([hidden_MD, semantic_MD], -1))[:, None]
+        first = self.enter(torch.cat([hidden_MD, semantic_MD], -1))[:, None].float()
         given = codes_MK.shape[1]
         offsets_K = torch.arange(given, device=codes_MK.device) * self.codebook_size
         x_MKD = torch.cat([first, self.embed(codes_MK + offsets_K).to(first.dtype)], 1)

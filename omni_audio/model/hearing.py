@@ -1,7 +1,6 @@
 """Hearing head: letters of a spoken request from the middle of the stack. It exists in training only.
 
-Without it the network is a language model for a long while before it finds that the frames decide the words; with it
-the frames' states carry letters from the start. Source: joint CTC-attention training (Kim et al. 2017, section 3).
+It gives the frames' states a target of their own, so that the text need not be the only reason to listen. Source: joint CTC-attention training (Kim et al. 2017, section 3).
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Few shapes instead of many: rows are filled up to a multiple, and what was filled in counts for nothing.
 
-Matrix libraries make a kernel for each shape they meet (oneDNN on the CPU) or tune for it (GPUs). Batches of sentences
-have a new shape in every step; with free shapes a CPU step of the nano network took half as long again.
+Matrix libraries may make or tune a kernel for each shape they meet. Batches of sentences have a new shape in every
+step; on two CPU cores a step of the nano network took 0.48 s with free shapes and 0.34 s with few.
 """
 
 import torch

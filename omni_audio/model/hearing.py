@@ -1,6 +1,7 @@
 """Hearing head: letters of a spoken request from the middle of the stack. It exists in training only.
 
-It gives the frames' states a target of their own, so that the text need not be the only reason to listen. Source: joint CTC-attention training (Kim et al. 2017, section 3).
+It gives the frames' states a target of their own, so that the text need not be the only reason to listen.
+Source: joint CTC-attention training (Kim et al. 2017, section 3).
 """
 
 import torch

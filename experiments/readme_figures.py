@@ -1,4 +1,6 @@
-"""Fills the figures of README.md from the results in experiments/results: no number there is typed by hand.
+"""Fills the figures of README.md from the results in experiments/results.
+
+No score is typed by hand; the wall times in times.json are, from the clock.
 
     python experiments/readme_figures.py            writes README.md
     python experiments/readme_figures.py --check    says what would change, exit code 1 if anything would

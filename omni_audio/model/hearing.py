@@ -5,11 +5,10 @@ Source: joint CTC-attention training (Kim et al. 2017, section 3).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.model.sequence import HeardSpan
-from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK
+from omni_audio.tokenizer.semantic import CTC_ALPHABET, letters_loss
 
 NUM_SYMBOLS = len(CTC_ALPHABET) + 1
 
@@ -33,11 +32,6 @@ class HearingHead(nn.Module):
         logits_RFX = self.head(self.norm(states_RFD)).float()
         log_probs_RTX = logits_RFX.view(len(spans), -1, NUM_SYMBOLS).log_softmax(-1)
         letters = nn.utils.rnn.pad_sequence([span.letters for _, span in spans], batch_first=True)
-        return F.ctc_loss(
-            log_probs_RTX.transpose(0, 1),
-            letters.to(hidden_BTD.device),
-            torch.tensor([len(piece) * self.steps for piece in pieces]),
-            torch.tensor([len(span.letters) for _, span in spans]),
-            blank=CTC_BLANK,
-            zero_infinity=True,
-        )
+        num_steps_R = torch.tensor([len(piece) * self.steps for piece in pieces])
+        num_letters_R = torch.tensor([len(span.letters) for _, span in spans])
+        return letters_loss(log_probs_RTX, num_steps_R, letters.to(hidden_BTD.device), num_letters_R)

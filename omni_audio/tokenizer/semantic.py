@@ -8,6 +8,7 @@ A frame is 80 ms, several letters long, so that the CTC head says `ctc_steps` sy
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive
@@ -122,6 +123,20 @@ def text_to_ctc(text: str) -> Tensor:
     words = "".join(sign if sign in CTC_ALPHABET else " " for sign in text.lower()).split()
     require(len(words) > 0, "text", text, "at least one letter a-z", "Give the transcript in letters.")
     return torch.tensor([CTC_ALPHABET.index(sign) for sign in " ".join(words)])
+
+
+def letters_loss(
+    log_probs_BTX: Tensor, num_steps_B: Tensor, letters_BL: Tensor, num_letters_B: Tensor
+) -> Tensor:
+    """CTC loss, nats a letter: log-probabilities (B, T, letters + blank), their steps, padded targets, lengths."""
+    return F.ctc_loss(
+        log_probs_BTX.transpose(0, 1),
+        letters_BL,
+        num_steps_B,
+        num_letters_B,
+        blank=CTC_BLANK,
+        zero_infinity=True,
+    )
 
 
 def ctc_to_text(log_probs_TX: Tensor) -> str:

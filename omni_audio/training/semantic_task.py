@@ -5,11 +5,10 @@ It runs at 12.5 Hz and costs a tenth of a codec step, so that its letters get ma
 
 import jiwer
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from omni_audio.data.tokenizer_data import TokenizerBatch
-from omni_audio.tokenizer.semantic import CTC_BLANK, ctc_to_text
+from omni_audio.tokenizer.semantic import ctc_to_text, letters_loss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.optim import TaskTrainingConfig, Trained
 
@@ -17,14 +16,8 @@ from omni_audio.training.optim import TaskTrainingConfig, Trained
 def ctc_loss(tokenizer: AudioTokenizer, values_BFL: Tensor, batch: TokenizerBatch) -> Tensor:
     """CTC of the letters given FSQ values (B, F, L), in nats a letter."""
     log_probs_BTX = tokenizer.semantic.ctc_logits(values_BFL)
-    return F.ctc_loss(
-        log_probs_BTX.transpose(0, 1),
-        batch.ctc_targets,
-        batch.num_frames_B * tokenizer.config.semantic.ctc_steps,
-        batch.ctc_lengths_B,
-        blank=CTC_BLANK,
-        zero_infinity=True,
-    )
+    num_steps_B = batch.num_frames_B * tokenizer.config.semantic.ctc_steps
+    return letters_loss(log_probs_BTX, num_steps_B, batch.ctc_targets, batch.ctc_lengths_B)
 
 
 @torch.no_grad()

@@ -109,8 +109,10 @@ class ModelCollate:
         field = rng.choice(["answer", "plain_answer"])
         facts = facts_of(cut)
         words, recording = facts[field], facts[f"{field}_recording"]
-        builder = self._builder().user_text(words).assistant(Mode.SAY)
-        return builder.answer_frames(self.codes.codes(recording.id, 0)).end().build()
+        builder = self._builder().assistant(Mode.SAY)
+        return (
+            builder.answer_speech(words, self.codes.codes(recording.id, 0), text_is_given=True).end().build()
+        )
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
         facts = facts_of(cut)

@@ -231,15 +231,15 @@ class Assistant:
         mode = Mode.TRANSCRIBE
         return self.collect(lambda: self.prompt(turns, mode), GenerationRequest(mode=mode)).text.strip()
 
-    def say(self, text: str, request: GenerationRequest | None = None) -> Reply:
-        """Speaks the text.
+    def say(self, text: str, **settings: Any) -> Reply:
+        """Speaks the text; `settings` are further fields of GenerationRequest.
 
         Raises:
             ValueError: empty text.
         """
         require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
-        turns = [Turn(role=Role.USER, text=text)]
-        return self.collect(lambda: self.prompt(turns, Mode.SAY), request or GenerationRequest(mode=Mode.SAY))
+        request = GenerationRequest(mode=Mode.SAY, script=self.text.encode(text), **settings)
+        return self.collect(lambda: self.builder().assistant(Mode.SAY).build(), request)
 
     def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:
         """Answers a conversation in request.mode; with `tools`, the answer may be a tool call."""

@@ -1,6 +1,6 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import torch
@@ -25,6 +25,7 @@ class GenerationRequest:
         audio_temperature, audio_top_p: of semantic and acoustic codes.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
+        script: text ids that Mode.SAY speaks: they stand in the answer as they are, only the sound is generated.
     """
 
     mode: Mode
@@ -37,6 +38,7 @@ class GenerationRequest:
     seed: int = 0
     max_text_tokens: int = 256
     max_frames: int = 375
+    script: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
@@ -47,6 +49,13 @@ class GenerationRequest:
             True,
             "False when no tools are offered",
             "Offer tools.",
+        )
+        require(
+            (self.mode is Mode.SAY) == bool(self.script),
+            "script",
+            self.script,
+            "text ids with Mode.SAY, and none with the other modes",
+            "Encode the text to be spoken.",
         )
 
 
@@ -110,16 +119,20 @@ class AnswerGrammar:
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
         self.vocabulary, self.layout, self.request = vocabulary, layout, request
         self.num_text = self.num_frames = self.in_phase = 0
-        self.phase = {Mode.SAY: Phase.LAST_FRAMES, Mode.TRANSCRIBE: Phase.TEXT}.get(
-            request.mode, Phase.OPENING
-        )
+        opens_with_text = request.mode in (Mode.SAY, Mode.TRANSCRIBE)
+        self.phase = Phase.TEXT if opens_with_text else Phase.OPENING
 
     def allowed_ids(self) -> Tensor:
         """(V,) bool mask of the ids that may come next."""
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
         mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
         speaks = self.request.mode is Mode.REPLY_AUDIO
-        if self.phase in (Phase.OPENING, Phase.TEXT):
+        script, script_is_over = self.request.script, self.num_text >= len(self.request.script)
+        if script and self.phase is Phase.TEXT:
+            mask_V[Special.TEXT_END if script_is_over else script[self.num_text]] = True
+        elif script and script_is_over and self.phase is Phase.FRAMES and self.in_phase == 0:
+            mask_V[Special.TEXT_END] = True
+        elif self.phase in (Phase.OPENING, Phase.TEXT):
             must_call = self.phase is Phase.OPENING and self.request.tool_required
             mask_V[words] = not must_call
             mask_V[Special.TOOL_CALL] = self.phase is Phase.OPENING and self.request.tools
@@ -131,7 +144,7 @@ class AnswerGrammar:
         else:
             mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
-            mask_V[Special.TEXT_END] = self.phase is Phase.FRAMES and self.in_phase == 0
+            mask_V[Special.TEXT_END] = not script and self.phase is Phase.FRAMES and self.in_phase == 0
         return mask_V
 
     def push(self, token: int) -> FinishReason | None:
@@ -151,10 +164,12 @@ class AnswerGrammar:
             self.num_text += 1
             if self.phase is Phase.OPENING:
                 self.phase = Phase.TEXT
-            interleaves = self.request.mode is Mode.REPLY_AUDIO and self.phase is Phase.TEXT
+            speaks = self.request.mode in (Mode.SAY, Mode.REPLY_AUDIO)
+            interleaves = speaks and self.phase is Phase.TEXT
             if interleaves and self.in_phase == self.layout.interleave_text_tokens:
                 self._enter(Phase.FRAMES)
-        over = self.num_text >= self.request.max_text_tokens or self.num_frames >= self.request.max_frames
+        too_long = self.num_text >= self.request.max_text_tokens and not self.request.script
+        over = too_long or self.num_frames >= self.request.max_frames
         return FinishReason.LENGTH if over else None
 
     def _enter(self, phase: Phase) -> None:

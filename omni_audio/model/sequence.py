@@ -145,12 +145,10 @@ class SequenceBuilder:
         self._decoder([Special.TOOL_CALL, *self.text.encode(call_json)])
         return self
 
-    def answer_frames(self, codes: AudioCodes) -> "SequenceBuilder":
-        self._decoder(self._frame_ids(codes), codes.acoustic_BFK[0].tolist())
-        return self
-
-    def answer_speech(self, text: str, codes: AudioCodes) -> "SequenceBuilder":
+    def answer_speech(self, text: str, codes: AudioCodes, text_is_given: bool = False) -> "SequenceBuilder":
         """Interleaved answer: n text ids, m frames, ..., text end, the rest of the frames.
+
+        With `text_is_given` (Mode.SAY) the text is no target: only the frames and the end are to be predicted.
 
         Raises:
             ValueError: the sound is over before its transcript is.
@@ -161,7 +159,7 @@ class SequenceBuilder:
         done = 0
         for start in range(0, len(words), n):
             piece = words[start : start + n]
-            self._decoder(piece)
+            self._decoder(piece, target=not text_is_given)
             if len(piece) < n or start + n >= len(words):
                 break
             if done + m >= len(frames):
@@ -171,7 +169,7 @@ class SequenceBuilder:
                 )
             self._decoder(frames[done : done + m], acoustic[done : done + m])
             done += m
-        self._decoder([Special.TEXT_END])
+        self._decoder([Special.TEXT_END], target=not text_is_given)
         self._decoder(frames[done:], acoustic[done:])
         return self
 

@@ -33,7 +33,7 @@ class CausalConvNeXtBlock(nn.Module):
         """(B, T, C) and the last kernel - 1 columns -> (B, T, C) and the new last columns."""
         padded_BCT = torch.cat([buffer_BCH.to(x_BTC.dtype), x_BTC.transpose(1, 2)], dim=-1)
         hidden_BTC = self.norm(self.depthwise(padded_BCT).transpose(1, 2))
-        hidden_BTC = self.down(F.gelu(self.up(hidden_BTC), approximate="tanh"))
+        hidden_BTC = self.down(F.gelu(self.up(hidden_BTC)))
         return x_BTC + self.scale * hidden_BTC, padded_BCT[..., padded_BCT.shape[-1] - self.history :]
 
 

@@ -10,6 +10,7 @@ from omni_audio.checks import require_positive
 from omni_audio.data.tokenizer_data import TokenizerBatch
 from omni_audio.tokenizer.losses import MultiResolutionMelLoss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.tokenizer.vector_quantizer import Quantized
 from omni_audio.training.optim import TaskTrainingConfig, Trained
 from omni_audio.training.semantic_task import ctc_loss, ctc_wer_percent
 
@@ -17,6 +18,8 @@ from omni_audio.training.semantic_task import ctc_loss, ctc_wer_percent
 @dataclass(kw_only=True, slots=True)
 class TokenizerLossConfig:
     """Weights of the losses, and what is decoded in a step: a piece of each of the first `decoded_rows` utterances.
+
+    `ctc_weight` 0 leaves the letters, and the semantic level, to the stage `semantic`.
 
     `segment_frames` of latents go into the decoder; the loss leaves out the first `context_frames`.
     """
@@ -44,13 +47,14 @@ class TokenizerTask(Trained):
         super().__init__(tokenizer, training)
         self.tokenizer = tokenizer
         self.loss = loss
+        # DDP waits for a gradient of every parameter that asks for one
+        tokenizer.semantic.requires_grad_(self._has_letters)
         self.mel_loss = MultiResolutionMelLoss(tokenizer.config.loss)
 
     def training_step(self, batch: TokenizerBatch, batch_idx: int) -> Tensor:
         losses, codes_BFK = self._losses(batch)
-        total = (
-            losses["mel"] * self.loss.mel_weight + losses["ctc"] * self.loss.ctc_weight + losses["commitment"]
-        )
+        weights = {"mel": self.loss.mel_weight, "ctc": self.loss.ctc_weight, "commitment": 1.0}
+        total = torch.stack([value * weights[name] for name, value in losses.items()]).sum()
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=1)
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=1)
         if self.global_step % self.training_config.log_every_steps == 0:
@@ -61,7 +65,13 @@ class TokenizerTask(Trained):
     def validation_step(self, batch: TokenizerBatch, batch_idx: int) -> None:
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
-        self.log("val/ctc_wer_percent", ctc_wer_percent(self.tokenizer, batch), prog_bar=True, batch_size=1)
+        if self._has_letters:
+            wer = ctc_wer_percent(self.tokenizer, batch)
+            self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
+
+    @property
+    def _has_letters(self) -> bool:
+        return self.loss.ctc_weight > 0
 
     def _losses(self, batch: TokenizerBatch) -> tuple[dict[str, Tensor], Tensor]:
         tokenizer = self.tokenizer
@@ -69,6 +79,16 @@ class TokenizerTask(Trained):
         latent_BFD, _ = tokenizer.encoder(mel_BTM)
         mask_BF = _frame_mask(batch.num_frames_B, latent_BFD.shape[1])
         quantized = tokenizer.quantizer(latent_BFD, mask_BF)
+        losses = {
+            "mel": self._reconstruction(batch, quantized.latent_BFD),
+            "commitment": quantized.commitment_loss,
+        }
+        if self._has_letters:
+            losses["ctc"] = self._letters(batch, latent_BFD, quantized)
+        return losses, quantized.codes_BFK
+
+    def _letters(self, batch: TokenizerBatch, latent_BFD: Tensor, quantized: Quantized) -> Tensor:
+        tokenizer = self.tokenizer
         coarse_BFD = tokenizer.quantizer.code_latents(
             quantized.codes_BFK[..., : tokenizer.config.semantic.num_coarse]
         )
@@ -76,11 +96,7 @@ class TokenizerTask(Trained):
             reduced_BFD = tokenizer.quantizer.reduce(latent_BFD).float()
             coarse_BFD = reduced_BFD + (coarse_BFD - reduced_BFD).detach()
         values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
-        return {
-            "mel": self._reconstruction(batch, quantized.latent_BFD),
-            "commitment": quantized.commitment_loss,
-            "ctc": ctc_loss(tokenizer, values_BFL, batch),
-        }, quantized.codes_BFK
+        return ctc_loss(tokenizer, values_BFL, batch)
 
     def _reconstruction(self, batch: TokenizerBatch, latent_BFD: Tensor) -> Tensor:
         length = min(self.loss.segment_frames, latent_BFD.shape[1])

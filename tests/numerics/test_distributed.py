@@ -58,7 +58,7 @@ def test_every_parameter_of_the_model_has_a_gradient(
     )
     if has_frames:
         codes = AudioCodes(torch.zeros(1, 4, dtype=torch.long), torch.zeros(1, 4, 4, dtype=torch.long))
-        builder.answer_frames(codes)
+        builder.answer_speech("light", codes)
     else:
         builder.answer_text("light")
     monkeypatch.setattr(torch, "rand", lambda shape, **more: torch.ones(shape, **more))  # draws no frame

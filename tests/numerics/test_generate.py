@@ -47,6 +47,8 @@ def shape(events: list[Event]) -> list[object]:
 
 def request(mode: Mode, **more: object) -> GenerationRequest:
     facts: dict = {"mode": mode, "temperature": 1.0, "audio_temperature": 1.0, "seed": 3}
+    if mode is Mode.SAY:
+        facts["script"] = list(range(len(Special), len(Special) + 6))
     return GenerationRequest(**{**facts, "max_text_tokens": 30, "max_frames": 30, **more})
 
 
@@ -85,11 +87,22 @@ def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prom
     assert "f" in kinds
 
 
-@pytest.mark.parametrize(("mode", "kind"), [(Mode.TRANSCRIBE, TextToken), (Mode.SAY, AudioFrame)])
+@pytest.mark.parametrize(("mode", "kind"), [(Mode.TRANSCRIBE, TextToken), (Mode.REPLY_TEXT, TextToken)])
 def test_each_mode_gives_its_own_kind(assistant: Assistant, prompts: dict, mode: Mode, kind: type) -> None:
     generator = Generator(assistant.model, 1)
     generator.open(0, prompts[mode], request(mode))
     assert all(isinstance(event, kind | Finished) for event in run(generator, 0))
+
+
+def test_a_script_is_spoken_as_it_stands(assistant: Assistant) -> None:
+    text = "the light is on, turn it off"
+    for seed in range(3):
+        reply = assistant.say(text, seed=seed, audio_temperature=1.0, max_frames=100)
+        assert reply.text == text
+        assert reply.pcm_S is not None
+        assert reply.num_frames > (len(assistant.text.encode(text)) - 1) // 4 * 4
+    with pytest.raises(ValueError, match="text = '  '"):
+        assistant.say("  ")
 
 
 def test_required_tools_are_called_and_unoffered_ones_never(assistant: Assistant) -> None:

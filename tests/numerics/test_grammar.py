@@ -67,10 +67,32 @@ def test_transcripts_and_written_replies_are_allowed() -> None:
     assert finish_of(opened(Mode.TRANSCRIBE).end(), Mode.TRANSCRIBE) is FinishReason.STOP
 
 
-def test_spoken_text_is_allowed() -> None:
-    for num_frames in range(1, 14):
-        builder = opened(Mode.SAY).answer_frames(codes_of(num_frames)).end()
-        assert finish_of(builder, Mode.SAY) is FinishReason.STOP
+@pytest.mark.parametrize(("n", "m"), LAYOUTS)
+def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int) -> None:
+    layout = LayoutConfig(interleave_text_tokens=n, interleave_frames=m)
+    for length in range(1, 3 * n + 1):
+        letters = "".join(chr(97 + i % 26) for i in range(length))
+        script = OneIdALetter().encode(letters)
+        builder = opened(Mode.SAY, layout=layout)
+        builder.answer_speech(letters, codes_of((length - 1) // n * m + m), text_is_given=True).end()
+        grammar = AnswerGrammar(
+            VOCABULARY, layout, GenerationRequest(mode=Mode.SAY, script=script, max_text_tokens=1)
+        )
+        reason = None
+        for token, target in list(zip(builder.ids, builder.targets, strict=True))[3:]:
+            allowed = grammar.allowed_ids()
+            assert bool(allowed[token]) and reason is None
+            assert target or int(allowed.sum()) == 1, "what is no target leaves no choice"
+            assert not (target and VOCABULARY.is_text(token))
+            reason = grammar.push(token)
+        assert reason is FinishReason.STOP
+
+
+def test_a_script_belongs_to_say_alone() -> None:
+    with pytest.raises(ValueError, match="script = "):
+        GenerationRequest(mode=Mode.SAY)
+    with pytest.raises(ValueError, match="script = "):
+        GenerationRequest(mode=Mode.REPLY_AUDIO, script=[20])
 
 
 @pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import tempfile
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -44,13 +46,18 @@ def import_engine(module: str, package: str) -> ModuleType:
 
 
 class EspeakEngine:
-    """eSpeak NG through ctypes; about a thousand times real time."""
+    """eSpeak NG through ctypes; about a thousand times real time.
+
+    It reads its data from a folder of links to the installed data, where new variants can be written.
+    """
 
     def __init__(self) -> None:
         loader = import_engine("espeakng_loader", "espeakng-loader")
+        self._folder = tempfile.TemporaryDirectory(prefix="omni-espeak-")
+        self._variants = _link_data(Path(loader.get_data_path()), Path(self._folder.name))
         self._lib = ctypes.CDLL(loader.get_library_path())
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        data_folder = loader.get_data_path().encode()
+        data_folder = self._folder.name.encode()
         self.rate_hz = int(
             self._lib.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data_folder, _ESPEAK_DONT_EXIT)
         )
@@ -69,7 +76,15 @@ class EspeakEngine:
         return 0
 
     def speak(
-        self, text: str, *, accent: str, variant: str, words_per_minute: int, pitch: int, pitch_range: int
+        self,
+        text: str,
+        *,
+        accent: str,
+        variant: str,
+        variant_lines: str = "",
+        words_per_minute: int,
+        pitch: int,
+        pitch_range: int,
     ) -> PcmArray:
         """Speaks a text.
 
@@ -77,6 +92,7 @@ class EspeakEngine:
             text: what to say.
             accent: eSpeak voice, such as "en-us".
             variant: eSpeak voice variant, such as "m3".
+            variant_lines: what the variant is, where eSpeak does not ship it.
             words_per_minute: 80..450.
             pitch: 0..99, 50 is the variant's own.
             pitch_range: 0..99, 50 is the variant's own.
@@ -84,6 +100,8 @@ class EspeakEngine:
         Raises:
             CorpusError: if the voice does not exist or the synthesis fails.
         """
+        if variant_lines and not (self._variants / variant).exists():
+            (self._variants / variant).write_text(variant_lines)
         voice = f"{accent}+{variant}"
         if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
             raise CorpusError("voice", voice, "an eSpeak NG voice and variant", "see espeak-ng --voices")
@@ -96,6 +114,20 @@ class EspeakEngine:
         if status != 0 or not self._chunks:
             raise CorpusError("text", text, "text that eSpeak NG can speak", f"eSpeak NG status {status}")
         return np.concatenate(self._chunks).astype(np.float32) / 32768.0
+
+
+def _link_data(data: Path, folder: Path) -> Path:
+    """Fills `folder` with links to eSpeak's data; returns the folder of the variants, which is a real one."""
+    variants = Path("voices", "!v")
+    for path in data.iterdir():
+        if path.name != variants.parts[0]:
+            (folder / path.name).symlink_to(path)
+    for inner in (variants.parent, variants):
+        (folder / inner).mkdir()
+        for path in (data / inner).iterdir():
+            if path != data / variants:
+                (folder / inner / path.name).symlink_to(path)
+    return folder / variants
 
 
 class PicoEngine:

@@ -6,6 +6,7 @@ request.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -15,6 +16,7 @@ import soxr
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.commands_slots import CorpusError
+from omni_audio.data.corpora.espeak_variants import random_variant
 from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, pico_engine, piper_engine
 
 LOUDNESS_DBFS: Final = -23.0
@@ -42,6 +44,7 @@ class Voice:
         split: the split whose requests this voice speaks.
         accent: eSpeak voice or Pico language; "" for Piper.
         variant: eSpeak variant; "" for the other engines.
+        variant_lines: what the variant is, where eSpeak does not ship it.
         speed: factor on the normal speaking rate.
         pitch: factor on the normal pitch (eSpeak, Pico).
         weight: how often the voice is drawn, relative to the others of its split.
@@ -52,6 +55,7 @@ class Voice:
     split: str
     accent: str = ""
     variant: str = ""
+    variant_lines: str = ""
     speed: float = 1.0
     pitch: float = 1.0
     weight: float = 1.0
@@ -119,8 +123,10 @@ _TEST_ESPEAK = (
     ("en-us", "klatt4", 0.95, 1.0),
     ("en-gb-x-rp", "Andy", 1.0, 1.0),
 )
-# speed, pitch
-_TRAIN_PICO = ((1.0, 1.0), (0.85, 1.0), (1.15, 1.0), (1.0, 0.85), (1.0, 1.15), (0.9, 1.25), (1.1, 0.9))
+_TRAIN_ACCENTS = ("en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-us-nyc")
+_NUM_RANDOM_ESPEAK = 300
+_NUM_RANDOM_PICO = 40
+_DRAW_SEED = 20261122
 
 
 def _espeak(rows: tuple[tuple[str, str, float, float], ...], split: str) -> list[Voice]:
@@ -138,25 +144,52 @@ def _espeak(rows: tuple[tuple[str, str, float, float], ...], split: str) -> list
     ]
 
 
-def _registry() -> dict[str, Voice]:
-    voices = [*_espeak(_TRAIN_ESPEAK, "train"), *_espeak(_DEV_ESPEAK, "dev"), *_espeak(_TEST_ESPEAK, "test")]
-    for speed, pitch in _TRAIN_PICO:
-        name = f"pico-en-us-s{round(100 * speed):03d}-p{round(100 * pitch):03d}"
+def _random_espeak() -> list[Voice]:
+    voices = []
+    for number in range(_NUM_RANDOM_ESPEAK):
+        rng = random.Random(f"{_DRAW_SEED} espeak {number}")
+        accent = rng.choice(_TRAIN_ACCENTS)
         voices.append(
             Voice(
-                name=name,
+                name=f"espeak-drawn-{number:03d}",
+                engine=Engine.ESPEAK,
+                split="train",
+                accent=_ESPEAK_IDS.get(accent, accent),
+                variant=f"drawn{number:03d}",
+                variant_lines=random_variant(rng),
+                speed=round(rng.uniform(0.85, 1.2), 2),
+                pitch=round(rng.uniform(0.85, 1.2), 2),
+                weight=0.2,
+            )
+        )
+    return voices
+
+
+def _random_pico() -> list[Voice]:
+    voices = []
+    for number in range(_NUM_RANDOM_PICO):
+        rng = random.Random(f"{_DRAW_SEED} pico {number}")
+        voices.append(
+            Voice(
+                name=f"pico-en-us-drawn-{number:02d}",
                 engine=Engine.PICO,
                 split="train",
                 accent="en-US",
-                speed=speed,
-                pitch=pitch,
-                weight=2.0,
+                speed=round(rng.uniform(0.8, 1.2), 2),
+                pitch=round(rng.uniform(0.8, 1.3), 2),
+                weight=0.5,
             )
         )
+    return voices
+
+
+def _registry() -> dict[str, Voice]:
+    voices = [*_espeak(_TRAIN_ESPEAK, "train"), *_espeak(_DEV_ESPEAK, "dev"), *_espeak(_TEST_ESPEAK, "test")]
+    voices += [*_random_espeak(), *_random_pico()]
     voices.append(Voice(name="pico-en-gb", engine=Engine.PICO, split="test", accent="en-GB", weight=2.0))
-    voices.append(Voice(name="joe", engine=Engine.PIPER, split="train"))
-    voices.append(Voice(name="joe-slow", engine=Engine.PIPER, split="train", speed=0.87))
-    voices.append(Voice(name="joe-fast", engine=Engine.PIPER, split="train", speed=1.15))
+    voices.append(Voice(name="joe", engine=Engine.PIPER, split="train", weight=6.0))
+    voices.append(Voice(name="joe-slow", engine=Engine.PIPER, split="train", speed=0.87, weight=2.0))
+    voices.append(Voice(name="joe-fast", engine=Engine.PIPER, split="train", speed=1.15, weight=2.0))
     return {voice.name: voice for voice in voices}
 
 
@@ -221,6 +254,7 @@ def speak(voice: Voice, text: str) -> PcmArray:
             text,
             accent=voice.accent,
             variant=voice.variant,
+            variant_lines=voice.variant_lines,
             words_per_minute=round(_ESPEAK_WORDS_PER_MINUTE * voice.speed),
             pitch=max(0, min(99, round(50 * voice.pitch))),
             pitch_range=50,

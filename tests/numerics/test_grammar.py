@@ -81,7 +81,8 @@ def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int) -> None:
         reason = None
         for token, target in list(zip(builder.ids, builder.targets, strict=True))[3:]:
             allowed = grammar.allowed_ids()
-            assert bool(allowed[token]) and reason is None
+            assert bool(allowed[token])
+            assert reason is None
             assert target or int(allowed.sum()) == 1, "what is no target leaves no choice"
             assert not (target and VOCABULARY.is_text(token))
             reason = grammar.push(token)

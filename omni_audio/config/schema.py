@@ -25,8 +25,8 @@ class Stage(Enum):
 
     corpus = "corpus"
     tokenizer = "tokenizer"
-    semantic = "semantic"
     codes = "codes"
+    semantic = "semantic"
     model = "model"
     build = "build"
 

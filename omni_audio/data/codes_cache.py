@@ -1,4 +1,4 @@
-"""Codes of a corpus, made once for each tokenizer: the model trains on these and never on sound."""
+"""Codes of a corpus, made once for each tokenizer: semantic level and network train on these, never on sound."""
 
 import json
 from dataclasses import dataclass
@@ -15,24 +15,28 @@ from tqdm import tqdm
 from omni_audio.audio.augment import Augment
 from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.data.corpora.manifests import each_cut
+from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of
-from omni_audio.data.tokenizer_data import draw_seed
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
 BATCH_CUTS = 32
+UNDERSTOOD_ROWS = 128
 
 
 @dataclass(slots=True)
-class CodesCache:
-    """All frames of all recordings, concatenated: semantic (F,), acoustic (F, K); where each recording lies."""
+class AcousticCache:
+    """Acoustic codes of all frames of all recordings, concatenated: (F, K); where each recording lies."""
 
-    semantic_F: Tensor
     acoustic_FK: Tensor
     index: dict[str, tuple[int, int]]
     num_copies: int
 
-    def codes(self, recording_id: str, copy: int) -> AudioCodes:
-        """Codes of one recording; copy 0 is clean, the others were augmented before encoding.
+    def copies(self, recording_id: str) -> list[int]:
+        """Which copies of a recording there are: 0 is clean, the others were augmented before encoding."""
+        return [copy for copy in range(self.num_copies) if f"{recording_id}#{copy}" in self.index]
+
+    def place(self, recording_id: str, copy: int) -> slice:
+        """Where the frames of a recording lie.
 
         Raises:
             ValueError: the recording or the copy is not in the cache.
@@ -43,23 +47,60 @@ class CodesCache:
                 f"recording {key!r} has no codes here: expected one of {len(self.index)}. Run stage codes."
             )
         start, length = self.index[key]
-        piece = slice(start, start + length)
-        return AudioCodes(self.semantic_F[piece].long()[None], self.acoustic_FK[piece].long()[None])
+        return slice(start, start + length)
+
+    def acoustic(self, recording_id: str, copy: int) -> Tensor:
+        """Acoustic codes (F, K), int64, of one copy of a recording."""
+        return self.acoustic_FK[self.place(recording_id, copy)].long()
 
     def save(self, folder: Path) -> None:
         """Writes codes.safetensors and, last, index.json."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({"semantic": self.semantic_F, "acoustic": self.acoustic_FK}, folder / "codes.safetensors")
+        save_file({"acoustic": self.acoustic_FK}, folder / "codes.safetensors")
         temporary = folder / "index.json.tmp"
         temporary.write_text(json.dumps({"num_copies": self.num_copies, "index": self.index}))
         temporary.replace(folder / "index.json")
 
     @classmethod
-    def load(cls, folder: Path) -> "CodesCache":
+    def load(cls, folder: Path) -> "AcousticCache":
+        """What save() wrote."""
         tensors = load_file(folder / "codes.safetensors")
         facts = json.loads((folder / "index.json").read_text())
         index = {key: (int(start), int(length)) for key, (start, length) in facts["index"].items()}
-        return cls(tensors["semantic"], tensors["acoustic"], index, facts["num_copies"])
+        return cls(tensors["acoustic"], index, facts["num_copies"])
+
+
+@dataclass(slots=True)
+class CodesCache:
+    """All that the network is trained on: acoustic codes, semantic codes (F,), states (F, D) of the semantic level."""
+
+    acoustic: AcousticCache
+    semantic_F: Tensor
+    states_FD: Tensor
+
+    @property
+    def num_codebooks(self) -> int:
+        return self.acoustic.acoustic_FK.shape[1]
+
+    def codes(self, recording_id: str, copy: int) -> AudioCodes:
+        """Codes and states of one copy of a recording."""
+        place = self.acoustic.place(recording_id, copy)
+        return AudioCodes(
+            self.semantic_F[place].long()[None],
+            self.acoustic.acoustic_FK[place].long()[None],
+            self.states_FD[place].float()[None],
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes semantic.safetensors; the acoustic codes have their own folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"semantic": self.semantic_F, "states": self.states_FD}, folder / "semantic.safetensors")
+
+    @classmethod
+    def load(cls, acoustic_folder: Path, semantic_folder: Path) -> "CodesCache":
+        """What was saved in the two folders."""
+        tensors = load_file(semantic_folder / "semantic.safetensors")
+        return cls(AcousticCache.load(acoustic_folder), tensors["semantic"], tensors["states"])
 
 
 class _Recordings(Dataset):
@@ -89,7 +130,7 @@ def make_codes(
     num_augmented: dict[str, int],
     seed: int,
     num_workers: int = 1,
-) -> CodesCache:
+) -> AcousticCache:
     """Encodes every cut (copy 0, clean) and `num_augmented[cut.id]` augmented copies of it.
 
     The tokenizer is causal, so that the zeros behind the shorter rows of a batch do not touch their codes. It
@@ -97,18 +138,37 @@ def make_codes(
     """
     recordings = _Recordings(cuts, augment, num_augmented, seed)
     loader = DataLoader(recordings, batch_size=BATCH_CUTS, num_workers=num_workers, collate_fn=list)
-    semantic, acoustic, index, total = [], [], {}, 0
+    acoustic, index, total = [], {}, 0
     tokenizer.eval()
     for batch in tqdm(loader, desc="codes", unit="batch"):
         longest = max(len(pcm_S) for _, pcm_S in batch)
         pcm_BS = torch.stack([F.pad(pcm_S, (0, longest - len(pcm_S))) for _, pcm_S in batch])
-        codes = tokenizer.encode(pcm_BS.to(tokenizer.device))
-        semantic_BF, acoustic_BFK = codes.semantic_BF.cpu(), codes.acoustic_BFK.cpu()
+        acoustic_BFK = tokenizer.encode(pcm_BS.to(tokenizer.device)).acoustic_BFK.cpu()
         for row, (key, pcm_S) in enumerate(batch):
             length = -(-len(pcm_S) // FRAME_SAMPLES)
-            semantic.append(semantic_BF[row, :length].short())
             acoustic.append(acoustic_BFK[row, :length].short())
             index[key] = (total, length)
             total += length
     copies = 1 + max(num_augmented.values(), default=0)
-    return CodesCache(torch.cat(semantic), torch.cat(acoustic), index, copies)
+    return AcousticCache(torch.cat(acoustic), index, copies)
+
+
+def add_semantics(tokenizer: AudioTokenizer, acoustic: AcousticCache) -> CodesCache:
+    """Semantic codes and states of everything in the cache, each copy of a recording for itself."""
+    num_frames = acoustic.acoustic_FK.shape[0]
+    semantic_F = torch.zeros(num_frames, dtype=torch.int16)
+    states_FD = torch.zeros(num_frames, tokenizer.config.semantic.width, dtype=torch.float16)
+    places = sorted(acoustic.index.values(), key=lambda place: place[1])
+    tokenizer.eval()
+    for first in tqdm(range(0, len(places), UNDERSTOOD_ROWS), desc="semantic", unit="batch"):
+        batch = places[first : first + UNDERSTOOD_ROWS]
+        rows = [acoustic.acoustic_FK[start : start + length].long() for start, length in batch]
+        acoustic_BFK = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        codes, _ = tokenizer.understand(acoustic_BFK.to(tokenizer.device))
+        assert codes.states_BFD is not None
+        for (start, length), semantic_R, states_RD in zip(
+            batch, codes.semantic_BF.cpu(), codes.states_BFD.cpu(), strict=True
+        ):
+            semantic_F[start : start + length] = semantic_R[:length].short()
+            states_FD[start : start + length] = states_RD[:length].half()
+    return CodesCache(acoustic, semantic_F, states_FD)

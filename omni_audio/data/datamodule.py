@@ -20,14 +20,14 @@ class TaskMixConfig:
         max_tools: most tools named.
     """
 
-    transcribe: float = 0.4
+    transcribe: float = 0.3
     say: float = 0.2
-    reply_text: float = 0.1
+    reply_text: float = 0.2
     reply_audio: float = 0.3
     tools_offered: float = 0.6
     all_tools_offered: float = 0.5
     own_tool_offered: float = 0.95
-    text_request: float = 0.15
+    text_request: float = 0.2
     max_tools: int = 6
 
     def __post_init__(self) -> None:

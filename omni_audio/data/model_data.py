@@ -9,7 +9,7 @@ from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.corpora.manifests import each_cut, facts_of, words_of
 from omni_audio.data.datamodule import TaskMixConfig
-from omni_audio.data.tokenizer_data import draw_seed
+from omni_audio.data.draws import draw_seed
 from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, SequenceBuilder, TokenSequence, pack
 from omni_audio.model.text import TextTokenizer, Vocabulary
@@ -46,6 +46,7 @@ class ModelCollate:
         layout: LayoutConfig,
         tasks: TaskMixConfig,
         seed: int,
+        state_width: int,
         augmented: bool = True,
     ) -> None:
         self.codes, self.text, self.vocabulary, self.layout, self.tasks = (
@@ -55,7 +56,7 @@ class ModelCollate:
             layout,
             tasks,
         )
-        self.seed, self.augmented = seed, augmented
+        self.seed, self.state_width, self.augmented = seed, state_width, augmented
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
         rows = [
@@ -94,10 +95,12 @@ class ModelCollate:
                     raise ValueError(f"item {cut.id!r}, {field} {key[0]!r}: {error}") from error
 
     def _builder(self) -> SequenceBuilder:
-        return SequenceBuilder(self.text, self.vocabulary, self.codes.acoustic_FK.shape[1], self.layout)
+        return SequenceBuilder(
+            self.text, self.vocabulary, self.codes.num_codebooks, self.layout, self.state_width
+        )
 
     def _request(self, builder: SequenceBuilder, cut: MonoCut, rng: random.Random) -> None:
-        copy = rng.randrange(self.codes.num_copies) if self.augmented else 0
+        copy = rng.randrange(self.codes.acoustic.num_copies) if self.augmented else 0
         builder.user_audio(self.codes.codes(cut.recording_id, copy), words_of(cut))
 
     def _transcribe(self, cut: MonoCut, rng: random.Random) -> TokenSequence:

@@ -176,6 +176,7 @@ class Assistant:
             self.model.vocabulary,
             self.model.tokenizer_config.vq.num_codebooks,
             self.model.config.layout,
+            self.model.state_width,
         )
 
     def _append(self, builder: SequenceBuilder, turn: Turn, mode: Mode) -> None:

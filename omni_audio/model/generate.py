@@ -223,6 +223,7 @@ class Generator:
             prompt.pinned_T[None].to(device),
             self.cache,
             torch.tensor([slot], device=device),
+            prompt.states_TS[None].to(device),
         )
         self.streams[slot] = _Stream(
             AnswerGrammar(self.model.vocabulary, self.model.config.layout, request),

@@ -67,13 +67,14 @@ class HeardSpan:
 class TokenSequence:
     """One document.
 
-    ids (T,); codes (T, K), -1 where there is no sound; chunk (T,) number of the encoder chunk, -1 in decoder mode;
-    pinned (T,) bool, stays attendable beyond the window; target (T,) bool, the id is to be predicted; heard: the
-    spoken requests whose words are known.
+    ids (T,); codes (T, K), -1 where there is no sound; states (T, S) of the heard frames, 0 elsewhere; chunk (T,)
+    number of the encoder chunk, -1 in decoder mode; pinned (T,) bool, stays attendable beyond the window; target (T,)
+    bool, the id is to be predicted; heard: the spoken requests whose words are known.
     """
 
     ids_T: Tensor
     codes_TK: Tensor
+    states_TS: Tensor
     chunk_T: Tensor
     pinned_T: Tensor
     target_T: Tensor
@@ -85,12 +86,16 @@ class TokenSequence:
 
 @dataclass(slots=True)
 class SequenceBuilder:
-    """Appends segments in the order of the stream; `build()` gives the tensors."""
+    """Appends segments in the order of the stream; `build()` gives the tensors.
+
+    `state_width`: how wide the semantic level's states are that the network hears; 0 where it hears codes alone.
+    """
 
     text: TextTokenizer
     vocabulary: Vocabulary
     num_codebooks: int
     layout: LayoutConfig
+    state_width: int = 0
     ids: list[int] = field(default_factory=list)
     codes: list[list[int]] = field(default_factory=list)
     chunks: list[int] = field(default_factory=list)
@@ -98,6 +103,7 @@ class SequenceBuilder:
     targets: list[bool] = field(default_factory=list)
     num_chunks: int = 0
     heard: list[HeardSpan] = field(default_factory=list)
+    states: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._decoder([Special.BOS], target=False)
@@ -116,8 +122,19 @@ class SequenceBuilder:
         return self
 
     def user_audio(self, codes: AudioCodes, words: str | None = None) -> "SequenceBuilder":
-        """Codes of one utterance, semantic (1, F) and acoustic (1, F, K); in training also the words it says."""
+        """Codes of one utterance, semantic (1, F) and acoustic (1, F, K); in training also the words it says.
+
+        Raises:
+            ValueError: the codes are not of this build's tokenizer, or come without the states that the network hears.
+        """
         frames = self._frame_ids(codes)
+        if self.state_width > 0:
+            if codes.states_BFD is None or codes.states_BFD.shape[-1] != self.state_width:
+                raise ValueError(
+                    f"codes.states_BFD is {None if codes.states_BFD is None else tuple(codes.states_BFD.shape)}: "
+                    f"expected states of width {self.state_width}. Take codes from AudioTokenizer.encode or understand."
+                )
+            self.states.append((len(self.ids) + 2, codes.states_BFD[0]))
         if words is not None:
             start = len(self.ids) + 2
             self.heard.append(HeardSpan(start, start + len(frames), text_to_ctc(words)))
@@ -178,9 +195,13 @@ class SequenceBuilder:
         return self
 
     def build(self) -> TokenSequence:
+        states_TS = torch.zeros(len(self.ids), self.state_width)
+        for start, states_FS in self.states:
+            states_TS[start : start + len(states_FS)] = states_FS
         return TokenSequence(
             torch.tensor(self.ids),
             torch.tensor(self.codes),
+            states_TS,
             torch.tensor(self.chunks),
             torch.tensor(self.pinned),
             torch.tensor(self.targets),
@@ -222,6 +243,7 @@ class SequenceBatch:
 
     ids_BT: Tensor
     codes_BTK: Tensor
+    states_BTS: Tensor
     chunk_BT: Tensor
     pinned_BT: Tensor
     target_BT: Tensor
@@ -256,18 +278,19 @@ def pack(rows: list[list[TokenSequence]], length_multiple: int = 1, rows_multipl
     length += -length % length_multiple
     num_empty = -len(rows) % rows_multiple
 
-    def padded(pieces: list[Tensor], fill: int | bool) -> Tensor:
+    def padded(pieces: list[Tensor], fill: float) -> Tensor:
         joined = torch.cat(pieces)
         missing = joined.new_full((length - joined.shape[0], *joined.shape[1:]), fill)
         return torch.cat([joined, missing])
 
-    def stacked(per_row: list[list[Tensor]], fill: int | bool) -> Tensor:
+    def stacked(per_row: list[list[Tensor]], fill: float) -> Tensor:
         filled = torch.stack([padded(pieces, fill) for pieces in per_row])
         return torch.cat([filled, filled.new_full((num_empty, *filled.shape[1:]), fill)])
 
     return SequenceBatch(
         ids_BT=stacked([[d.ids_T for d in row] for row in rows], Special.PAD),
         codes_BTK=stacked([[d.codes_TK for d in row] for row in rows], NO_CODE),
+        states_BTS=stacked([[d.states_TS for d in row] for row in rows], 0.0),
         chunk_BT=stacked([[d.chunk_T for d in row] for row in rows], NO_CHUNK),
         pinned_BT=stacked([[d.pinned_T for d in row] for row in rows], False),
         target_BT=stacked([[d.target_T for d in row] for row in rows], False),

@@ -31,7 +31,10 @@ class AudioInput(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class ModelConfig:
-    """The stack. Widths in numbers, window in positions (375 = 30 s of audio at 12.5 Hz)."""
+    """The stack. Widths in numbers, window in positions (375 = 30 s of audio at 12.5 Hz).
+
+    `semantic_states`: heard frames bring the states of the tokenizer's semantic level too.
+    """
 
     num_text: int = 1024
     width: int = 256
@@ -43,6 +46,7 @@ class ModelConfig:
     dropout: float = 0.0
     attention: AttentionBackend = AttentionBackend.SDPA
     audio_input: AudioInput = AudioInput.BOTH
+    semantic_states: bool = True
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
 
@@ -69,6 +73,10 @@ class ModelConfig:
     def head_width(self) -> int:
         return self.width // self.num_heads
 
+    def state_width(self, tokenizer: TokenizerConfig) -> int:
+        """Numbers a heard frame brings besides its codes."""
+        return tokenizer.semantic.width if self.semantic_states else 0
+
 
 class FrameEmbedding(nn.Module):
     """Acoustic and semantic codes of a frame -> (D,), added to the embedding of its id."""
@@ -91,6 +99,8 @@ class FrameEmbedding(nn.Module):
                 nn.Linear(joined, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
             )
         self.num_coarse = tokenizer.semantic.num_coarse
+        if config.semantic_states:
+            self.from_states = nn.Linear(config.state_width(tokenizer), width, bias=False)
 
     def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
         """Copies the tokenizer's codebooks, scaled to unit variance, where latents are used."""
@@ -156,9 +166,16 @@ class OmniModel(nn.Module):
         """Where the weights lie."""
         return self.embed.weight.device
 
-    def embed_positions(self, ids_BT: Tensor, codes_BTK: Tensor) -> Tensor:
-        """(B, T, D): the id's embedding, and for audio frames that of their codes."""
+    @property
+    def state_width(self) -> int:
+        """Numbers a heard frame brings besides its codes."""
+        return self.config.state_width(self.tokenizer_config)
+
+    def embed_positions(self, ids_BT: Tensor, codes_BTK: Tensor, states_BTS: Tensor | None) -> Tensor:
+        """(B, T, D): the id's embedding, and for audio frames that of their codes and, where given, states."""
         x_BTD = self.embed(ids_BT).float()
+        if states_BTS is not None and self.state_width > 0:
+            x_BTD = x_BTD + self.frames.from_states(states_BTS).float()
         places_M, is_real_M = rounded_places(codes_BTK[..., 0] >= 0, self._multiple)
         if places_M.shape[0] > 0:
             codes_MK = codes_BTK.flatten(0, 1)[places_M].clamp_min(0)
@@ -183,7 +200,7 @@ class OmniModel(nn.Module):
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
         mask_BTT = visible(places, places, self.config.window)
         turns = rotary_turns(batch.position_BT, self.config.head_width, self.config.rotary_base)
-        x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK)
+        x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK, batch.states_BTS)
         middle_BTD = x_BTD
         for layer, block in enumerate(self.blocks):
             x_BTD, _, _ = block(x_BTD, turns, mask_BTT)
@@ -238,8 +255,11 @@ class OmniModel(nn.Module):
         pinned_BT: Tensor,
         cache: KVCache,
         slots: Tensor,
+        states_BTS: Tensor | None = None,
     ) -> Tensor:
         """Feeds T further positions to each of the B named slots and stores them.
+
+        `states_BTS`: of heard frames; None where there are none, as in an answer.
 
         An encoder chunk must lie whole in one call.
 
@@ -263,7 +283,7 @@ class OmniModel(nn.Module):
         used = cache.used_places(slots)
         mask_BTL = visible(new, cache.places(slots, used).joined(new), self.config.window)
         turns = rotary_turns(position_BT, self.config.head_width, self.config.rotary_base)
-        x_BTD = self.embed_positions(ids_BT, codes_BTK)
+        x_BTD = self.embed_positions(ids_BT, codes_BTK, states_BTS)
         keys, values = [], []
         for layer, block in enumerate(self.blocks):
             cached = (cache.keys[layer][slots, :, :used], cache.values[layer][slots, :, :used])

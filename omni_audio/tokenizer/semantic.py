@@ -82,8 +82,20 @@ class FiniteScalarQuantizer(nn.Module):
         return (digits_BFL - width_L).float() / width_L
 
 
+@dataclass(slots=True)
+class SemanticState:
+    """Streaming state: of the encoder before the FSQ, and of the letter decoder behind it."""
+
+    encoder: StackState
+    letters: StackState
+
+
 class SemanticEncoder(nn.Module):
-    """Coarse code latents -> semantic codes; a CTC decoder that exists for training and for reports only."""
+    """Coarse code latents -> semantic codes -> states of a letter decoder, which CTC teaches.
+
+    The states are a function of the semantic codes alone. The network hears them beside the codes; their letters serve
+    training and reports.
+    """
 
     def __init__(self, config: SemanticConfig, code_width: int) -> None:
         super().__init__()
@@ -106,10 +118,20 @@ class SemanticEncoder(nn.Module):
         values_BFL, codes_BF = self.fsq(self.squeeze(self.norm(hidden_BFD)))
         return values_BFL, codes_BF, new_state
 
+    def initial_state(self, num_rows: int, device: torch.device | None = None) -> SemanticState:
+        """Nothing was heard yet."""
+        return SemanticState(
+            self.stack.initial_state(num_rows, device), self.ctc_stack.initial_state(num_rows, device)
+        )
+
+    def letter_states(self, values_BFL: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
+        """(B, F, L) FSQ values -> normalised states of the letter decoder (B, F, D), new state."""
+        hidden_BFD, new_state = self.ctc_stack(self.widen(values_BFL), state)
+        return self.ctc_norm(hidden_BFD), new_state
+
     def ctc_logits(self, values_BFL: Tensor) -> Tensor:
         """(B, F, L) FSQ values -> (B, F * ctc_steps, letters + blank) log-probabilities, from the codes alone."""
-        hidden_BFD, _ = self.ctc_stack(self.widen(values_BFL))
-        logits_BFX = self.ctc_head(self.ctc_norm(hidden_BFD)).float()
+        logits_BFX = self.ctc_head(self.letter_states(values_BFL)[0]).float()
         num_symbols = len(CTC_ALPHABET) + 1
         return logits_BFX.view(logits_BFX.shape[0], -1, num_symbols).log_softmax(-1)
 

@@ -13,7 +13,7 @@ from omni_audio.checks import require
 from omni_audio.tokenizer.acoustic import AcousticEncoder, AcousticEncoderConfig
 from omni_audio.tokenizer.causal import StackState
 from omni_audio.tokenizer.losses import MelLossConfig
-from omni_audio.tokenizer.semantic import SemanticConfig, SemanticEncoder
+from omni_audio.tokenizer.semantic import SemanticConfig, SemanticEncoder, SemanticState
 from omni_audio.tokenizer.vector_quantizer import (
     TRAINING_STATE,
     Codebook,
@@ -53,10 +53,14 @@ class TokenizerConfig:
 
 @dataclass(slots=True)
 class AudioCodes:
-    """Codes of B utterances: semantic (B, F) and acoustic (B, F, K), int64."""
+    """Codes of B utterances: semantic (B, F) and acoustic (B, F, K), int64.
+
+    states_BFD: states of the letter decoder over the semantic codes, float; None where only the codes are known.
+    """
 
     semantic_BF: Tensor
     acoustic_BFK: Tensor
+    states_BFD: Tensor | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class EncoderState:
 
     mel_BS: Tensor
     acoustic: StackState
-    semantic: StackState
+    semantic: SemanticState
     rest_BS: Tensor
 
 
@@ -111,13 +115,20 @@ class AudioTokenizer(nn.Module):
             digest.update(tensor.detach().float().cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
 
-    def semantic_codes(
-        self, acoustic_BFK: Tensor, state: StackState | None = None
-    ) -> tuple[Tensor, StackState]:
-        """Semantic codes (B, F) of the coarse acoustic codes."""
-        coarse_BFD = self.quantizer.code_latents(acoustic_BFK[..., : self.config.semantic.num_coarse])
-        _, codes_BF, new_state = self.semantic(coarse_BFD, state)
-        return codes_BF, new_state
+    def coarse_latents(self, acoustic_BFK: Tensor) -> Tensor:
+        """What the semantic level sees of the acoustic codes: (B, F, code_width)."""
+        return self.quantizer.code_latents(acoustic_BFK[..., : self.config.semantic.num_coarse])
+
+    @torch.no_grad()
+    def understand(
+        self, acoustic_BFK: Tensor, state: SemanticState | None = None
+    ) -> tuple[AudioCodes, SemanticState]:
+        """Semantic codes and states of the coarse acoustic codes (B, F, K); any chunking gives the same."""
+        if state is None:
+            state = self.semantic.initial_state(acoustic_BFK.shape[0], self.device)
+        values_BFL, codes_BF, encoder = self.semantic(self.coarse_latents(acoustic_BFK), state.encoder)
+        states_BFD, letters = self.semantic.letter_states(values_BFL, state.letters)
+        return AudioCodes(codes_BF, acoustic_BFK, states_BFD), SemanticState(encoder, letters)
 
     def encode(self, pcm_BS: Tensor) -> AudioCodes:
         """Codes of whole utterances; the last frame is filled with zeros.
@@ -140,7 +151,7 @@ class AudioTokenizer(nn.Module):
         return EncoderState(
             self.mel.initial_state(num_rows, device),
             self.encoder.stack.initial_state(num_rows, device),
-            self.semantic.stack.initial_state(num_rows, device),
+            self.semantic.initial_state(num_rows, device),
             torch.zeros(num_rows, 0, device=device),
         )
 
@@ -154,16 +165,18 @@ class AudioTokenizer(nn.Module):
         if ready == 0:
             empty = torch.zeros(pcm_BS.shape[0], 0, dtype=torch.long, device=self.device)
             return (
-                AudioCodes(empty, empty[..., None].expand(-1, -1, self.config.vq.num_codebooks)),
+                AudioCodes(
+                    empty,
+                    empty[..., None].expand(-1, -1, self.config.vq.num_codebooks),
+                    torch.zeros(pcm_BS.shape[0], 0, self.config.semantic.width, device=self.device),
+                ),
                 EncoderState(state.mel_BS, state.acoustic, state.semantic, rest_BS),
             )
         mel_BTM, mel_state = self.mel(joined_BS[:, :ready], state.mel_BS)
         latent_BFD, acoustic_state = self.encoder(mel_BTM, state.acoustic)
         acoustic_BFK = self.quantizer.encode(latent_BFD)
-        semantic_BF, semantic_state = self.semantic_codes(acoustic_BFK, state.semantic)
-        return AudioCodes(semantic_BF, acoustic_BFK), EncoderState(
-            mel_state, acoustic_state, semantic_state, rest_BS
-        )
+        codes, semantic_state = self.understand(acoustic_BFK, state.semantic)
+        return codes, EncoderState(mel_state, acoustic_state, semantic_state, rest_BS)
 
     @torch.no_grad()
     def decode(self, acoustic_BFK: Tensor) -> Tensor:

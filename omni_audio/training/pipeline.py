@@ -1,4 +1,4 @@
-"""The road from nothing to a build: corpus, tokenizer, semantic, codes, model, build; nothing is done twice."""
+"""The road from nothing to a build: corpus, tokenizer, codes, semantic, model, build; nothing is done twice."""
 
 import datetime
 import hashlib
@@ -13,12 +13,12 @@ import torch
 
 from omni_audio.audio.augment import Augment
 from omni_audio.checks import require
-from omni_audio.data.codes_cache import CodesCache, make_codes
+from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.speech_cuts import speech_cuts
-from omni_audio.data.tokenizer_data import TokenizerCollate
+from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
 from omni_audio.model.build import (
     CONFIG,
     TEXT,
@@ -45,7 +45,7 @@ from omni_audio.training.tokenizer_task import TokenizerTask
 if TYPE_CHECKING:
     from omni_audio.config.schema import RootConfig
 
-STAGES = ("corpus", "tokenizer", "semantic", "codes", "model", "build")
+STAGES = ("corpus", "tokenizer", "codes", "semantic", "model", "build")
 TOKENIZER_BUILD = "tokenizer_build"
 TRAINED_SPLITS = ("train", "dev")
 TRAINED_WEIGHTS = "trained_weights_sha256"
@@ -87,6 +87,7 @@ class RunPaths:
     corpus: Path
     tokenizer: Path
     codes: Path
+    semantic: Path
     model: Path
     build: Path | None
 
@@ -111,16 +112,18 @@ class Run:
         if config.tokenizer_build is not None:
             check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
             self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
-        self.semantic_print = fingerprint(
-            self.tokenizer_print, config.semantic_training, data.augment, config.seed
-        )
-        if config.tokenizer_build is not None:
-            self.semantic_print = self.tokenizer_print
         self.codes_print = fingerprint(
-            corpus_hash(data.corpus), self.semantic_print, data.augment, data.augmented_copies, config.seed
+            corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
         )
+        own_semantic = config.semantic_training if config.tokenizer_build is None else None
+        self.semantic_print = fingerprint(self.codes_print, own_semantic, config.seed)
         self.model_print = fingerprint(
-            self.codes_print, config.model, config.model_loss, config.model_training, data.tasks, config.seed
+            self.semantic_print,
+            config.model,
+            config.model_loss,
+            config.model_training,
+            data.tasks,
+            config.seed,
         )
 
     def corpus(self) -> None:
@@ -140,48 +143,59 @@ class Run:
             torch.manual_seed(config.seed)
             tokenizer = AudioTokenizer(config.tokenizer)
             task = TokenizerTask(tokenizer, config.tokenizer_loss, config.tokenizer_training)
-            self._fit_on_speech(task, "tokenizer", config.tokenizer_training)
+            collates = (
+                TokenizerCollate(Augment(config.data.augment), config.seed),
+                TokenizerCollate(None, config.seed),
+            )
+            self._fit_on_speech(task, "tokenizer", config.tokenizer_training, collates)
         self._save_tokenizer(folder, tokenizer)
 
-    def _fit_on_speech(self, task: Any, name: str, training: TaskTrainingConfig) -> None:
-        seed = self.config.seed
-        fit(
-            task,
-            name,
-            self.folders[name],
-            training,
-            (speech_cuts(self.paths, "train"), TokenizerCollate(Augment(self.config.data.augment), seed)),
-            (speech_cuts(self.paths, "dev"), TokenizerCollate(None, seed)),
-            seed,
-            self.make_trainer,
+    def _fit_on_speech(
+        self, task: Any, name: str, training: TaskTrainingConfig, collates: tuple[Any, Any]
+    ) -> None:
+        train, dev = (
+            (speech_cuts(self.paths, split), collate)
+            for split, collate in zip(TRAINED_SPLITS, collates, strict=True)
         )
+        fit(task, name, self.folders[name], training, train, dev, self.config.seed, self.make_trainer)
 
     def _save_tokenizer(self, folder: Path, tokenizer: AudioTokenizer) -> None:
         shutil.rmtree(folder / TOKENIZER_BUILD, ignore_errors=True)
         save_tokenizer_build(folder / TOKENIZER_BUILD, tokenizer, self._card("tokenizer", tokenizer))
 
     def semantic(self) -> None:
-        """Trains the semantic level further, unless the tokenizer was taken whole from a build."""
-        if self.config.tokenizer_build is None:
-            run_stage("semantic", self.folders["semantic"], self.semantic_print, self._make_semantic)
+        """Trains the semantic level further, unless the tokenizer was taken whole from a build; then uses it."""
+        run_stage("semantic", self.folders["semantic"], self.semantic_print, self._make_semantic)
 
     def _make_semantic(self) -> None:
-        tokenizer = load_tokenizer(self.folders["tokenizer"] / TOKENIZER_BUILD)
-        training = self.config.semantic_training
-        self._fit_on_speech(SemanticTask(tokenizer, training), "semantic", training)
-        self._save_tokenizer(self.folders["semantic"], tokenizer)
+        folder, training, seed = self.folders["semantic"], self.config.semantic_training, self.config.seed
+        caches = {split: AcousticCache.load(self.folders["codes"] / split) for split in TRAINED_SPLITS}
+        tokenizer = self.load_acoustic()
+        if self.config.tokenizer_build is None:
+            collates = (
+                AcousticCollate(caches["train"], seed, True),
+                AcousticCollate(caches["dev"], seed, False),
+            )
+            self._fit_on_speech(SemanticTask(tokenizer, training), "semantic", training, collates)
+        self._save_tokenizer(folder, tokenizer)
+        shipped = self.load_tokenizer().to(resolve_device(self.config.runtime.device))
+        for split, cache in caches.items():
+            add_semantics(shipped, cache).save(folder / split)
+
+    def load_acoustic(self) -> AudioTokenizer:
+        """The tokenizer after its own stage: its acoustic level is final."""
+        return load_tokenizer(self.folders["tokenizer"] / TOKENIZER_BUILD)
 
     def load_tokenizer(self) -> AudioTokenizer:
         """The tokenizer of this run, as it is shipped (rounded to half precision)."""
-        last = "tokenizer" if self.config.tokenizer_build is not None else "semantic"
-        return load_tokenizer(self.folders[last] / TOKENIZER_BUILD)
+        return load_tokenizer(self.folders["semantic"] / TOKENIZER_BUILD)
 
     def codes(self) -> None:
-        """Encodes the corpus once for this tokenizer."""
+        """Encodes the corpus once with this acoustic level."""
         run_stage("codes", self.folders["codes"], self.codes_print, self._make_codes)
 
     def _make_codes(self) -> None:
-        tokenizer = self.load_tokenizer().to(resolve_device(self.config.runtime.device))
+        tokenizer = self.load_acoustic().to(resolve_device(self.config.runtime.device))
         augment = Augment(self.config.data.augment)
         for split in TRAINED_SPLITS:
             requests = {cut.id for cut in each_cut(load_cuts(self.paths, split))}
@@ -203,12 +217,13 @@ class Run:
         model = self._new_model()
         collates = [
             ModelCollate(
-                CodesCache.load(self.folders["codes"] / split),
+                CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split),
                 text,
                 model.vocabulary,
                 config.model.layout,
                 config.data.tasks,
                 config.seed,
+                model.state_width,
                 augmented=split == "train",
             )
             for split in TRAINED_SPLITS
@@ -302,6 +317,7 @@ def run_stages(config: "RootConfig", make_trainer: Callable[..., Any]) -> RunPat
         run.folders["corpus"],
         run.folders["tokenizer"],
         run.folders["codes"],
+        run.folders["semantic"],
         run.folders["model"],
         run.newest_build(),
     )

@@ -66,7 +66,8 @@ class TokenizerTask(Trained):
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
         if self._has_letters:
-            wer = ctc_wer_percent(self.tokenizer, batch)
+            acoustic_BFK = self.tokenizer.encode(batch.pcm_BS).acoustic_BFK
+            wer = ctc_wer_percent(self.tokenizer, acoustic_BFK, batch.num_frames_B, batch.letters.texts)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
     @property
@@ -89,14 +90,12 @@ class TokenizerTask(Trained):
 
     def _letters(self, batch: TokenizerBatch, latent_BFD: Tensor, quantized: Quantized) -> Tensor:
         tokenizer = self.tokenizer
-        coarse_BFD = tokenizer.quantizer.code_latents(
-            quantized.codes_BFK[..., : tokenizer.config.semantic.num_coarse]
-        )
+        coarse_BFD = tokenizer.coarse_latents(quantized.codes_BFK)
         if tokenizer.config.semantic.backprop_to_acoustic:
             reduced_BFD = tokenizer.quantizer.reduce(latent_BFD).float()
             coarse_BFD = reduced_BFD + (coarse_BFD - reduced_BFD).detach()
         values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
-        return ctc_loss(tokenizer, values_BFL, batch)
+        return ctc_loss(tokenizer, values_BFL, batch.num_frames_B, batch.letters)
 
     def _reconstruction(self, batch: TokenizerBatch, latent_BFD: Tensor) -> Tensor:
         length = min(self.loss.segment_frames, latent_BFD.shape[1])

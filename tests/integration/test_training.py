@@ -21,11 +21,11 @@ from omni_audio.config import build as config_build
 from omni_audio.config.build import trainer_factory
 from omni_audio.config.load import load_config
 from omni_audio.config.schema import RootConfig, Stage
-from omni_audio.data.codes_cache import CodesCache
+from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
 from omni_audio.data.model_data import ModelCollate
 from omni_audio.data.speech_cuts import speech_cuts
-from omni_audio.data.tokenizer_data import TokenizerCollate
+from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
 from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.generate import GenerationRequest
@@ -103,9 +103,10 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
     torch.manual_seed(0)
     if kind == "tokenizer":
         return TokenizerTask(AudioTokenizer(tiny_tokenizer_config()), TokenizerLossConfig(), training)
-    tokenizer = Run(road.config, trainer_factory(road.config)).load_tokenizer()
+    run = Run(road.config, trainer_factory(road.config))
     if kind == "semantic":
-        return SemanticTask(tokenizer, training)
+        return SemanticTask(run.load_acoustic(), training)
+    tokenizer = run.load_tokenizer()
     # dropout and a drawn part of the frames, so that a resume that draws anew cannot go unseen
     depth = DepthConfig(width=64, num_layers=1, num_heads=2, mlp_width=64, train_fraction=0.5)
     made = OmniModel(
@@ -118,16 +119,19 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
 def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
     """Cuts of a split, and how they become batches."""
     corpus = CorpusPaths.in_folder(road.paths.corpus)
-    if kind != "model":
+    if kind == "semantic":
+        acoustic = AcousticCache.load(road.paths.codes / split)
+        return speech_cuts(corpus, split), AcousticCollate(acoustic, 0, augmented=split == "train")
+    if kind == "tokenizer":
         augment = Augment(AugmentConfig()) if split == "train" else None
         return speech_cuts(corpus, split), TokenizerCollate(augment, 0)
     text = TextTokenizer.load(road.paths.model / "text.json")
-    vocabulary = new_task("model", road, TRAINING).model.vocabulary
+    model = new_task("model", road, TRAINING).model
     config = road.config
-    codes = CodesCache.load(road.paths.codes / split)
+    codes = CodesCache.load(road.paths.codes / split, road.paths.semantic / split)
     layout, tasks = config.model.layout, config.data.tasks
     return load_cuts(corpus, split), ModelCollate(
-        codes, text, vocabulary, layout, tasks, 0, augmented=split == "train"
+        codes, text, model.vocabulary, layout, tasks, 0, model.state_width, augmented=split == "train"
     )
 
 
@@ -186,7 +190,7 @@ def test_the_road_gives_a_build_that_answers(road: Road) -> None:
     assert isinstance(assistant.transcribe(torch.from_numpy(cut.load_audio()[0])), str)
     assert assistant.card["num_parameters"] > 0
     assert assistant.card["config"]["name"] == "tiny"
-    for folder in (road.paths.tokenizer, road.paths.codes, road.paths.model):
+    for folder in (road.paths.tokenizer, road.paths.codes, road.paths.semantic, road.paths.model):
         assert (folder / "stage.json").is_file()
         assert not list(folder.rglob("*.tmp"))
 

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from tiny import tiny_model_config, tiny_tokenizer_config
 
-from omni_audio.data.tokenizer_data import TokenizerBatch
+from omni_audio.data.tokenizer_data import AcousticBatch, Letters
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.sequence import Mode, SequenceBuilder, pack
 from omni_audio.model.text import TextTokenizer
@@ -29,12 +29,10 @@ def test_the_semantic_task_trains_the_semantic_level_only() -> None:
     tokenizer = AudioTokenizer(tiny_tokenizer_config())
     task = SemanticTask(tokenizer, TaskTrainingConfig())
     letters = text_to_ctc("stop")
-    batch = TokenizerBatch(
-        pcm_BS=torch.randn(1, 12800),
-        num_frames_B=torch.tensor([10]),
-        ctc_targets=letters,
-        ctc_lengths_B=torch.tensor([len(letters)]),
-        ctc_texts=["stop"],
+    batch = AcousticBatch(
+        torch.randint(16, (1, 10, 4)),
+        torch.tensor([10]),
+        Letters(letters[None], torch.tensor([len(letters)]), ["stop"]),
     )
     task._loss(batch).backward()
     assert without_gradient(task) == []
@@ -53,9 +51,8 @@ def test_every_parameter_of_the_model_has_a_gradient(
     depth = DepthConfig(width=64, num_layers=1, num_heads=2, mlp_width=64, train_fraction=0.01)
     model = OmniModel(tiny_model_config(depth=depth), tiny_tokenizer.config).train()
     layout = model.config.layout
-    builder = (
-        SequenceBuilder(tiny_text, model.vocabulary, 4, layout).user_text("hi").assistant(Mode.REPLY_AUDIO)
-    )
+    builder = SequenceBuilder(tiny_text, model.vocabulary, 4, layout, model.state_width)
+    builder.user_text("hi").assistant(Mode.REPLY_AUDIO)
     if has_frames:
         codes = AudioCodes(torch.zeros(1, 4, dtype=torch.long), torch.zeros(1, 4, 4, dtype=torch.long))
         builder.answer_speech("light", codes)

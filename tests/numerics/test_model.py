@@ -25,13 +25,18 @@ def some_codes(model: OmniModel, num_frames: int, seed: int = 0) -> AudioCodes:
         torch.randint(
             tokenizer.vq.codebook_size, (1, num_frames, tokenizer.vq.num_codebooks), generator=generator
         ),
+        torch.randn(1, num_frames, model.state_width, generator=generator),
     )
 
 
 def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: int = 0) -> TokenSequence:
     """System prompt, spoken request, spoken answer."""
     builder = SequenceBuilder(
-        text, model.vocabulary, model.tokenizer_config.vq.num_codebooks, model.config.layout
+        text,
+        model.vocabulary,
+        model.tokenizer_config.vq.num_codebooks,
+        model.config.layout,
+        model.state_width,
     )
     builder.system("be kind").user_audio(some_codes(model, num_frames, seed), "hello").assistant(
         Mode.REPLY_AUDIO
@@ -55,7 +60,10 @@ def feed(
         if end > start:
             piece = slice(start, end)
             fields = (sequence.ids_T, sequence.codes_TK, sequence.chunk_T, sequence.pinned_T)
-            pieces.append(model.advance(*(f[piece][None] for f in fields), cache, torch.tensor([slot])))
+            states_BTS = sequence.states_TS[piece][None]
+            pieces.append(
+                model.advance(*(f[piece][None] for f in fields), cache, torch.tensor([slot]), states_BTS)
+            )
             start = end
     return torch.cat(pieces, 1)
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 
-from omni_audio.data.codes_cache import CodesCache
+from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.model_data import ModelCollate, corpus_texts
@@ -22,7 +22,7 @@ from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
 
-NUM_SEMANTIC, NUM_CODEBOOKS = 16, 4
+NUM_SEMANTIC, NUM_CODEBOOKS, STATE_WIDTH = 16, 4, 6
 VOCABULARY = Vocabulary(num_text=300, num_semantic=NUM_SEMANTIC)
 CALL = {"name": next(iter(TOOLS)), "arguments": {"on": True}}
 
@@ -70,30 +70,41 @@ def make_cache(num_copies: int = 2) -> CodesCache:
     generator = torch.Generator().manual_seed(0)
     keys = [f"request-{i}#{copy}" for i in range(40) for copy in range(num_copies)] + ["answer#0", "plain#0"]
     total = 10 * len(keys)
-    return CodesCache(
-        torch.randint(NUM_SEMANTIC, (total,), generator=generator).short(),
+    acoustic = AcousticCache(
         torch.randint(16, (total, NUM_CODEBOOKS), generator=generator).short(),
         {key: (10 * n, 10) for n, key in enumerate(keys)},
         num_copies,
+    )
+    return CodesCache(
+        acoustic,
+        torch.randint(NUM_SEMANTIC, (total,), generator=generator).short(),
+        torch.randn(total, STATE_WIDTH, generator=generator).half(),
     )
 
 
 def collate_of(text: TextTokenizer, seed: int = 0, augmented: bool = True, **mix: float) -> ModelCollate:
     layout = LayoutConfig(interleave_text_tokens=12, interleave_frames=4)
-    return ModelCollate(make_cache(), text, VOCABULARY, layout, TaskMixConfig(**mix), seed, augmented)
+    return ModelCollate(
+        make_cache(), text, VOCABULARY, layout, TaskMixConfig(**mix), seed, STATE_WIDTH, augmented
+    )
 
 
 def test_codes_come_back(tmp_path: Path) -> None:
     cache = make_cache()
-    cache.save(tmp_path / "codes")
-    loaded = CodesCache.load(tmp_path / "codes")
-    assert loaded.index == cache.index
-    assert loaded.num_copies == 2
+    cache.acoustic.save(tmp_path / "codes")
+    cache.save(tmp_path / "semantic")
+    loaded = CodesCache.load(tmp_path / "codes", tmp_path / "semantic")
+    assert loaded.acoustic.index == cache.acoustic.index
+    assert loaded.acoustic.copies("request-3") == [0, 1]
+    assert loaded.acoustic.copies("answer") == [0]
     for key in ("request-3", "request-39"):
         for copy in (0, 1):
             ours, theirs = cache.codes(key, copy), loaded.codes(key, copy)
             assert torch.equal(ours.semantic_BF, theirs.semantic_BF)
             assert torch.equal(ours.acoustic_BFK, theirs.acoustic_BFK)
+            assert ours.states_BFD is not None
+            assert theirs.states_BFD is not None
+            assert torch.equal(ours.states_BFD, theirs.states_BFD)
             assert ours.acoustic_BFK.shape == (1, 10, NUM_CODEBOOKS)
             assert ours.semantic_BF.dtype == torch.int64
     assert not torch.equal(cache.codes("request-3", 0).acoustic_BFK, cache.codes("request-3", 1).acoustic_BFK)

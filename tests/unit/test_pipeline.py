@@ -122,7 +122,7 @@ def test_the_codes_stage_computes_on_the_device_of_the_config(
         asked.append(device)
         return torch.device("meta")
 
-    monkeypatch.setattr(Run, "load_tokenizer", lambda self: AudioTokenizer(config.tokenizer))
+    monkeypatch.setattr(Run, "load_acoustic", lambda self: AudioTokenizer(config.tokenizer))
     monkeypatch.setattr(pipeline, "resolve_device", resolve)
     monkeypatch.setattr(pipeline, "make_codes", make_codes)
     for name in ("load_cuts", "speech_cuts"):
@@ -156,7 +156,7 @@ def test_answers_are_checked_before_the_model_is_fitted(
     monkeypatch.setattr(pipeline, "ModelCollate", Collate)
     monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: split)
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
-    monkeypatch.setattr(pipeline.CodesCache, "load", lambda folder: folder)
+    monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
     monkeypatch.setattr(pipeline, "fit", never)
     with pytest.raises(ValueError, match="item 'x'"):
         trained._make_model()

@@ -1,6 +1,7 @@
 """Batches for the network: each cut becomes a sequence of one of the tasks."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from lhotse import CutSet, MonoCut
@@ -35,8 +36,16 @@ def corpus_texts(cuts: CutSet) -> list[str]:
     return texts
 
 
+def spoken_by(cuts: CutSet, voice: str) -> list[MonoCut]:
+    """The requests that this voice speaks: more speech of the output voice than the answers alone."""
+    return [cut for cut in each_cut(cuts) if cut.supervisions[0].speaker == voice]
+
+
 class ModelCollate:
-    """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone."""
+    """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone.
+
+    Mode.SAY learns from the cut's answers and, as often, from `own_voice`: requests in the voice of the answers.
+    """
 
     def __init__(
         self,
@@ -48,6 +57,7 @@ class ModelCollate:
         seed: int,
         state_width: int,
         augmented: bool = True,
+        own_voice: Sequence[MonoCut] = (),
     ) -> None:
         self.codes, self.text, self.vocabulary, self.layout, self.tasks = (
             codes,
@@ -57,6 +67,7 @@ class ModelCollate:
             tasks,
         )
         self.seed, self.state_width, self.augmented = seed, state_width, augmented
+        self.own_voice = own_voice
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
         rows = [
@@ -76,11 +87,13 @@ class ModelCollate:
         return self._reply(cut, rng, mode)
 
     def check_answers(self, cuts: CutSet) -> None:
-        """Lays out every distinct spoken answer of these cuts once, before a training meets it at some step.
+        """Lays out everything that is spoken in these cuts once, before a training meets it at some step.
 
         Raises:
-            ValueError: the transcript of an answer outlasts its sound; the first such item is named.
+            ValueError: a transcript outlasts its sound; the first such item is named.
         """
+        for cut in self.own_voice:
+            self._check(cut, "request", words_of(cut), cut.recording_id)
         seen: set[tuple[str, str]] = set()
         for cut in each_cut(cuts):
             facts = facts_of(cut)
@@ -89,10 +102,13 @@ class ModelCollate:
                 if key in seen:
                     continue
                 seen.add(key)
-                try:
-                    self._builder().answer_speech(key[0], self.codes.codes(key[1], 0))
-                except ValueError as error:
-                    raise ValueError(f"item {cut.id!r}, {field} {key[0]!r}: {error}") from error
+                self._check(cut, field, *key)
+
+    def _check(self, cut: MonoCut, field: str, words: str, recording_id: str) -> None:
+        try:
+            self._builder().answer_speech(words, self.codes.codes(recording_id, 0))
+        except ValueError as error:
+            raise ValueError(f"item {cut.id!r}, {field} {words!r}: {error}") from error
 
     def _builder(self) -> SequenceBuilder:
         return SequenceBuilder(
@@ -109,13 +125,16 @@ class ModelCollate:
         return builder.assistant(Mode.TRANSCRIBE).answer_text(words_of(cut)).end().build()
 
     def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
-        field = rng.choice(["answer", "plain_answer"])
-        facts = facts_of(cut)
-        words, recording = facts[field], facts[f"{field}_recording"]
+        if self.own_voice and rng.random() < 0.5:
+            spoken = rng.choice(self.own_voice)
+            words, recording_id = words_of(spoken), spoken.recording_id
+        else:
+            field = rng.choice(["answer", "plain_answer"])
+            facts = facts_of(cut)
+            words, recording_id = facts[field], facts[f"{field}_recording"].id
         builder = self._builder().assistant(Mode.SAY)
-        return (
-            builder.answer_speech(words, self.codes.codes(recording.id, 0), text_is_given=True).end().build()
-        )
+        builder.answer_speech(words, self.codes.codes(recording_id, 0), text_is_given=True)
+        return builder.end().build()
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
         facts = facts_of(cut)

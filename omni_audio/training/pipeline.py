@@ -16,7 +16,7 @@ from omni_audio.checks import require
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
-from omni_audio.data.model_data import ModelCollate, corpus_texts
+from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
 from omni_audio.data.speech_cuts import speech_cuts
 from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
 from omni_audio.model.build import (
@@ -225,8 +225,9 @@ class Run:
                 config.seed,
                 model.state_width,
                 augmented=split == "train",
+                own_voice=spoken_by(cuts, config.data.corpus.output_voice),
             )
-            for split in TRAINED_SPLITS
+            for split, cuts in zip(TRAINED_SPLITS, (train, dev), strict=True)
         ]
         for collate, cuts in zip(collates, (train, dev), strict=True):
             collate.check_answers(cuts)

@@ -16,7 +16,7 @@ from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.datamodule import TaskMixConfig
-from omni_audio.data.model_data import ModelCollate, corpus_texts
+from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
 from omni_audio.data.sampling import StepDataset, batches_of_cuts, step_loader
 from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch, SequenceBuilder
@@ -267,6 +267,31 @@ def test_an_answer_whose_words_outlast_its_sound_is_named_before_training(tiny_t
     assert never_spoken.custom is not None
     never_spoken.custom["answer"] = broken.custom["answer"]
     collate.check_answers(CutSet.from_cuts([never_spoken]))
+
+
+def test_say_learns_from_answers_and_from_requests_in_the_same_voice(tiny_text: TextTokenizer) -> None:
+    own = request_cut(7, None)
+    own.supervisions[0].speaker = "joe"
+    assert spoken_by(CutSet.from_cuts([request_cut(1, None), own]), "joe") == [own]
+    collate = collate_of(tiny_text, transcribe=0, say=1, reply_text=0, reply_audio=0)
+    collate.own_voice = [own]
+    first = Counter(
+        tuple(sequence.codes_TK[sequence.codes_TK[:, 0] >= 0][0].tolist())
+        for sequence in (collate.sequence(CUTS[0], random.Random(i)) for i in range(200))
+    )
+    kinds = {
+        tuple(make_cache().codes(name, 0).acoustic_BFK[0, 0].tolist())
+        for name in ("request-7", "answer", "plain")
+    }
+    assert set(first) == kinds
+    assert first[tuple(make_cache().codes("request-7", 0).acoustic_BFK[0, 0].tolist())] == pytest.approx(
+        100, abs=30
+    )
+    collate.check_answers(CUTS)
+    words = own.supervisions[0]
+    words.text = "many more words " * 20
+    with pytest.raises(ValueError, match=r"'cut-7', request 'many more .*outlasts"):
+        collate.check_answers(CUTS)
 
 
 def test_each_distinct_answer_is_laid_out_once(

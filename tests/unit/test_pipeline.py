@@ -156,6 +156,7 @@ def test_answers_are_checked_before_the_model_is_fitted(
     monkeypatch.setattr(pipeline, "ModelCollate", Collate)
     monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: split)
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
+    monkeypatch.setattr(pipeline, "spoken_by", lambda cuts, voice: [])
     monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
     monkeypatch.setattr(pipeline, "fit", never)
     with pytest.raises(ValueError, match="item 'x'"):

@@ -73,4 +73,4 @@ def _cuts(manifest: Path) -> Iterator[dict[str, Any]]:
 
 def _row(cut: dict[str, Any]) -> tuple[str, str, str]:
     said = cut["supervisions"][0]
-    return cut["recording"]["sources"][0]["source"], said["speaker"], said["text"]
+    return cut["recording"]["sources"][0]["source"], said["speaker"], said.get("text") or ""

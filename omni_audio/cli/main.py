@@ -28,6 +28,7 @@ COMMANDS = {
     "encode": "turn a sound file into audio tokens (.codes)",
     "decode": "turn audio tokens (.codes) back into sound",
     "data": "list the items of a corpus that training made",
+    "corpus": "make a corpus by itself: recorded people, from Debian packages",
     "build-info": "say what a build is: size, figures, how it was made",
 }
 

@@ -74,7 +74,7 @@ class SpokenRequest:
 def write_items(paths: CorpusPaths, items: Iterable[CommandItem]) -> None:
     """Writes each item once, one JSON object a line."""
     unique = {item.item_id: item for item in items}
-    _write_atomic(paths.items, "".join(json.dumps(asdict(item)) + "\n" for item in unique.values()).encode())
+    write_atomic(paths.items, "".join(json.dumps(asdict(item)) + "\n" for item in unique.values()).encode())
 
 
 def write_manifests(
@@ -141,7 +141,7 @@ def write_manifests(
                 },
             )
             lines.append(json.dumps(cut.to_dict()) + "\n")
-        _write_atomic(paths.cuts(split), gzip.compress("".join(lines).encode(), 3, mtime=0))
+        write_atomic(paths.cuts(split), gzip.compress("".join(lines).encode(), 3, mtime=0))
 
 
 def load_cuts(paths: CorpusPaths, split: str) -> CutSet:
@@ -222,10 +222,10 @@ def write_datasheet(
         ],
         "held_out": "whole templates and whole voices; slot values and politeness words are shared",
     }
-    _write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
+    write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
 
 
-def _write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_bytes(data)
     temporary.replace(path)

@@ -226,6 +226,7 @@ def write_datasheet(
 
 
 def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_bytes(data)
     temporary.replace(path)

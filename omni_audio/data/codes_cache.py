@@ -143,7 +143,7 @@ def make_codes(
     for batch in tqdm(loader, desc="codes", unit="batch"):
         longest = max(len(pcm_S) for _, pcm_S in batch)
         pcm_BS = torch.stack([F.pad(pcm_S, (0, longest - len(pcm_S))) for _, pcm_S in batch])
-        acoustic_BFK = tokenizer.encode(pcm_BS.to(tokenizer.device)).acoustic_BFK.cpu()
+        acoustic_BFK = tokenizer.acoustic_codes(pcm_BS).cpu()
         for row, (key, pcm_S) in enumerate(batch):
             length = -(-len(pcm_S) // FRAME_SAMPLES)
             acoustic.append(acoustic_BFK[row, :length].short())

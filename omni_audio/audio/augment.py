@@ -1,4 +1,4 @@
-"""Random distortions of speech for training: speed, room, noise, telephone and level.
+"""Random distortions of speech for training: timbre, speed, room, noise, telephone and level.
 
 All parameters are drawn from the given generator, so the same clip and generator state give the same result.
 """
@@ -11,12 +11,14 @@ import torch
 import torchaudio.functional as AF
 from torch import Tensor
 
+from omni_audio.audio.timbre import change_timbre
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_range
 
 _SPEED_GRID = 50
 """Speeds are multiples of 1/50, so that the resampling filter stays small."""
 _NUM_MU_LAW_LEVELS = 256
+_NUM_COLOURS = 4
 
 
 @dataclass(kw_only=True, slots=True)
@@ -24,6 +26,10 @@ class AugmentConfig:
     """How often and how much.
 
     Attributes:
+        timbre_probability: of moved formants and a coloured spectrum, pitch and tempo kept.
+        min_formant: factor of the lowest formants, 0.5..1.
+        max_formant: factor of the highest formants, 1..2.
+        max_colour_db: largest gain of each of the slow waves over the spectrum, 0..20.
         speed_probability: of playing faster or slower, with the pitch.
         min_speed: slowest factor, 0.5..1.
         max_speed: fastest factor, 1..2.
@@ -41,6 +47,10 @@ class AugmentConfig:
         max_gain_db: loudest, 0..20; the result saturates at -1..1.
     """
 
+    timbre_probability: float = 0.5
+    min_formant: float = 0.85
+    max_formant: float = 1.18
+    max_colour_db: float = 4.0
     speed_probability: float = 0.6
     min_speed: float = 0.85
     max_speed: float = 1.18
@@ -61,6 +71,9 @@ class AugmentConfig:
         for field in fields(self):
             if field.name.endswith("_probability"):
                 require_range(field.name, getattr(self, field.name), 0.0, 1.0)
+        require_range("min_formant", self.min_formant, 0.5, 1.0)
+        require_range("max_formant", self.max_formant, 1.0, 2.0)
+        require_range("max_colour_db", self.max_colour_db, 0.0, 20.0)
         require_range("min_speed", self.min_speed, 0.5, 1.0)
         require_range("max_speed", self.max_speed, 1.0, 2.0)
         require_range("min_rt60_s", self.min_rt60_s, 0.01, 2.0)
@@ -106,6 +119,7 @@ class Augment:
         )
         config = self.config
         steps: tuple[tuple[float, Callable[[Tensor, torch.Generator], Tensor]], ...] = (
+            (config.timbre_probability, self._timbre),
             (config.speed_probability, self._speed),
             (config.room_probability, self._room),
             (config.noise_probability, self._noise),
@@ -116,6 +130,11 @@ class Augment:
             if _uniform(0.0, 1.0, generator) < probability:
                 pcm_S = step(pcm_S, generator)
         return pcm_S.clamp(-1.0, 1.0)
+
+    def _timbre(self, pcm_S: Tensor, generator: torch.Generator) -> Tensor:
+        factor = _uniform(self.config.min_formant, self.config.max_formant, generator)
+        colour_db = (2 * torch.rand(_NUM_COLOURS, generator=generator) - 1) * self.config.max_colour_db
+        return change_timbre(pcm_S, factor, colour_db)
 
     def _speed(self, pcm_S: Tensor, generator: torch.Generator) -> Tensor:
         low = math.ceil(self.config.min_speed * _SPEED_GRID - 1e-6)

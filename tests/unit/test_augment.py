@@ -8,7 +8,7 @@ from torch import Tensor
 
 from omni_audio.audio.augment import Augment, AugmentConfig
 
-STEPS = ("speed", "room", "noise", "telephone", "gain")
+STEPS = ("timbre", "speed", "room", "noise", "telephone", "gain")
 
 
 @pytest.fixture(autouse=True)

@@ -177,7 +177,6 @@ def _random_pico() -> list[Voice]:
                 accent="en-US",
                 speed=round(rng.uniform(0.8, 1.2), 2),
                 pitch=round(rng.uniform(0.8, 1.3), 2),
-                weight=0.5,
             )
         )
     return voices

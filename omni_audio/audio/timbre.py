@@ -1,8 +1,8 @@
 """Another speaker's timbre for a clip: formants moved, spectrum coloured, pitch and tempo untouched.
 
 The spectral envelope of each STFT column (the low quefrencies of its cepstrum) is stretched along the frequency axis;
-what remains, the excitation with its harmonics and phase, stays. Source: cepstral envelope (Oppenheim and Schafer 1968);
-vocal tract length perturbation (Jaitly and Hinton 2013), here on the waveform.
+what remains, the excitation with its harmonics and phase, stays. Source: cepstral envelope (Oppenheim and Schafer
+1968); vocal tract length perturbation (Jaitly and Hinton 2013), here on the waveform.
 """
 
 import math

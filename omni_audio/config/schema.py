@@ -11,9 +11,13 @@ from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.transformer import ModelConfig
 from omni_audio.serving.settings import ServerConfig
 from omni_audio.tokenizer.tokenizer import TokenizerConfig
+from omni_audio.training.adversarial_task import AdversarialConfig
+from omni_audio.training.ema import EmaConfig
+from omni_audio.training.health import HealthConfig
 from omni_audio.training.model_task import ModelLossConfig
 from omni_audio.training.optim import TaskTrainingConfig
 from omni_audio.training.runtime import RuntimeConfig
+from omni_audio.training.samples import SamplesConfig
 from omni_audio.training.tokenizer_task import TokenizerLossConfig
 from omni_audio.weight_quant.nf4 import NF4Config
 
@@ -56,6 +60,10 @@ class RootConfig:
         stages: What to run; done stages are skipped.
         build: For eval and serve: the build folder, or `newest`.
         tokenizer_build: For train: a build whose tokenizer is taken as it is; None trains one.
+        adversarial: The tokenizer's second phase.
+        tokenizer_ema: Averaging of the tokenizer's weights, in both phases.
+        tokenizer_health: What stops a training of the tokenizer.
+        tokenizer_samples: Dev clips that each validation of the tokenizer decodes to files.
         trainer: `_target_` YAML of a Lightning Trainer, shared by both trainings.
         logger: `_target_` YAML of loggers by name; `csv` is always among them.
     """
@@ -75,6 +83,10 @@ class RootConfig:
     model_loss: ModelLossConfig = field(default_factory=ModelLossConfig)
     semantic_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     model_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    tokenizer_ema: EmaConfig = field(default_factory=EmaConfig)
+    tokenizer_health: HealthConfig = field(default_factory=HealthConfig)
+    tokenizer_samples: SamplesConfig = field(default_factory=SamplesConfig)
     eval: EvalConfig
     server: ServerConfig
     weight_quant: WeightQuantConfig = field(default_factory=WeightQuantConfig)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from omni_audio.audio.augment import AugmentConfig
 from omni_audio.checks import require, require_range
 from omni_audio.data.corpora.synth import CorpusConfig
+from omni_audio.data.speech_cuts import SpeechCutsConfig
 
 
 @dataclass(kw_only=True, slots=True)
@@ -46,12 +47,13 @@ class TaskMixConfig:
 
 @dataclass(kw_only=True, slots=True)
 class DataConfig:
-    """Corpus, distortions, and how many distorted copies of each request are encoded."""
+    """Corpus, distortions, how many distorted copies of each request are encoded, further speech for the tokenizer."""
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     augmented_copies: int = 2
     tasks: TaskMixConfig = field(default_factory=TaskMixConfig)
+    speech_cuts: SpeechCutsConfig = field(default_factory=SpeechCutsConfig)
 
     def __post_init__(self) -> None:
         require_range("data.augmented_copies", self.augmented_copies, 0, 100)

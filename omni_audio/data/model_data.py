@@ -8,7 +8,7 @@ from lhotse import CutSet, MonoCut
 
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
-from omni_audio.data.corpora.manifests import each_cut, facts_of, words_of
+from omni_audio.data.corpora.manifests import each_cut, facts_of, is_drill, words_of
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.draws import draw_seed
 from omni_audio.model.assistant import tool_call_text, tools_text
@@ -42,7 +42,7 @@ def spoken_by(cuts: CutSet, voice: str) -> list[MonoCut]:
 
 
 class ModelCollate:
-    """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone.
+    """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone; a drill is transcribed.
 
     Mode.SAY learns from the cut's answers and, as often, from `own_voice`: requests in the voice of the answers.
     """
@@ -77,6 +77,8 @@ class ModelCollate:
 
     def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         """One document of a task drawn for this cut."""
+        if is_drill(cut):
+            return self._transcribe(cut, rng)
         mix = self.tasks
         weights = [mix.transcribe, mix.say, mix.reply_text, mix.reply_audio]
         mode = rng.choices([Mode.TRANSCRIBE, Mode.SAY, Mode.REPLY_TEXT, Mode.REPLY_AUDIO], weights)[0]

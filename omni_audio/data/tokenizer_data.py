@@ -5,28 +5,37 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from lhotse import CutSet
+from lhotse import CutSet, MonoCut
 from torch import Tensor
 
 from omni_audio.audio.augment import Augment
-from omni_audio.audio.units import FRAME_SAMPLES
+from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.data.codes_cache import AcousticCache
-from omni_audio.data.corpora.manifests import each_cut, words_of
+from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of
 from omni_audio.tokenizer.semantic import CTC_ALPHABET, text_to_ctc
 
+PIECE_MARGIN = 1.2
 FRAMES_MULTIPLE = 8
 """Batches come in few shapes: see model/shapes.py."""
 
 
 @dataclass(slots=True)
 class Letters:
-    """CTC targets (B, L) padded with 0, their lengths (B,), and the words as CTC can spell them."""
+    """CTC targets (B, L) padded with 0, their lengths (B,), and the words as CTC can spell them.
+
+    A row whose words nobody wrote down, or not in the letters of CTC, has length 0 and the text "".
+    """
 
     targets_BL: Tensor
     lengths_B: Tensor
     texts: list[str]
+
+    @property
+    def rows_with_words(self) -> list[int]:
+        """Rows that have a transcript."""
+        return [row for row, text in enumerate(self.texts) if text]
 
 
 @dataclass(slots=True)
@@ -48,8 +57,10 @@ class AcousticBatch:
 
 
 def letters_of(cuts: CutSet) -> Letters:
-    """Letters of the words of each cut."""
-    targets = [text_to_ctc(words_of(cut)) for cut in each_cut(cuts)]
+    """Letters of the words of each cut; none for a cut without a whole transcript, or one that CTC cannot spell."""
+    no_letters = torch.zeros(0, dtype=torch.long)
+    words = [_words_of(cut) for cut in each_cut(cuts)]
+    targets = [no_letters if text is None else text_to_ctc(text) for text in words]
     return Letters(
         torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
         torch.tensor([len(target) for target in targets]),
@@ -57,19 +68,33 @@ def letters_of(cuts: CutSet) -> Letters:
     )
 
 
-class TokenizerCollate:
-    """Cuts -> TokenizerBatch; every row is augmented by a generator of (seed, epoch, cut id)."""
+def _words_of(cut: MonoCut) -> str | None:
+    """All words of a cut in the order of its supervisions; None where one is missing or in other letters."""
+    texts = [segment.text or "" for segment in sorted(cut.supervisions, key=lambda segment: segment.start)]
+    letters = {sign for text in texts for sign in text.lower() if sign.isalpha()}
+    can_be_spelt = bool(letters) and all(texts) and letters <= set(CTC_ALPHABET)
+    return " ".join(texts) if can_be_spelt else None
 
-    def __init__(self, augment: Augment | None, seed: int) -> None:
-        self.augment, self.seed = augment, seed
+
+class TokenizerCollate:
+    """Cuts -> TokenizerBatch; every row is cut and augmented by a generator of (seed, epoch, cut id).
+
+    With `piece_frames` a row is a random piece of its cut, so many frames long; a shorter cut is filled with zeros.
+    """
+
+    def __init__(self, augment: Augment | None, seed: int, piece_frames: int | None = None) -> None:
+        self.augment, self.seed, self.piece_frames = augment, seed, piece_frames
 
     def __call__(self, cuts: CutSet, epoch: int) -> TokenizerBatch:
         rows = []
         for cut in each_cut(cuts):
-            pcm_S = pcm_of(cut)
+            generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
+            pcm_S = pcm_of(cut) if self.piece_frames is None else _piece(cut, self.piece_frames, generator)
             if self.augment is not None:
-                generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
                 pcm_S = self.augment(pcm_S, generator)
+            if self.piece_frames is not None:
+                pcm_S = pcm_S[: self.piece_frames * FRAME_SAMPLES]
+                pcm_S = F.pad(pcm_S, (0, self.piece_frames * FRAME_SAMPLES - len(pcm_S)))
             rows.append(F.pad(pcm_S, (0, -len(pcm_S) % FRAME_SAMPLES)))
         longest = max(len(row) for row in rows)
         return TokenizerBatch(
@@ -77,6 +102,17 @@ class TokenizerCollate:
             num_frames_B=torch.tensor([len(row) // FRAME_SAMPLES for row in rows]),
             letters=letters_of(cuts),
         )
+
+
+def _piece(cut: MonoCut, num_frames: int, generator: torch.Generator) -> Tensor:
+    """A random piece, longer than `num_frames` by what a faster playing takes away."""
+    wanted_s = (num_frames + 1) * FRAME_SAMPLES * PIECE_MARGIN / SAMPLE_RATE_HZ
+    if cut.duration <= wanted_s:
+        return pcm_of(cut)
+    start_s = float(torch.rand((), generator=generator)) * (cut.duration - wanted_s)
+    piece = cut.truncate(offset=start_s, duration=wanted_s)
+    assert isinstance(piece, MonoCut)
+    return pcm_of(piece)
 
 
 class AcousticCollate:

@@ -1,6 +1,6 @@
 """A build under test: the scorers' questions put to its Assistant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -8,12 +8,16 @@ from torch import Tensor
 
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.evaluation.memory import WeightBytes, count_weights
-from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer
+from omni_audio.evaluation.streams import Answer, answer_all
+from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer, TimedAnswer
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.generate import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioCodes
+
+CONTROL_TEXT_TOKENS = 64
+"""Random weights never come to an end by themselves; requests, calls and answers of the corpus are shorter."""
 
 
 class AssistantSubject:
@@ -22,10 +26,15 @@ class AssistantSubject:
     Args:
         assistant: the build in memory.
         tools: names offered with each request that may need one.
+        num_slots: streams answered at once where many are asked.
+        max_text_tokens: where transcripts and answers in text are cut.
     """
 
-    def __init__(self, assistant: Assistant, tools: Sequence[str]) -> None:
+    def __init__(
+        self, assistant: Assistant, tools: Sequence[str], num_slots: int = 32, max_text_tokens: int = 256
+    ) -> None:
         self.assistant, self.tools = assistant, list(tools)
+        self.num_slots, self.max_text_tokens = num_slots, max_text_tokens
 
     @classmethod
     def load(
@@ -42,31 +51,52 @@ class AssistantSubject:
         """
         return cls(Assistant.load(build, WeightQuant(weight_quant), device=device), tools)
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        """The words of (S,) samples."""
-        return self.assistant.transcribe(pcm_S)
+    def transcribe(self, requests: Iterable[Tensor]) -> list[str]:
+        """The words of each (S,) samples."""
+        generation = GenerationRequest(mode=Mode.TRANSCRIBE, max_text_tokens=self.max_text_tokens)
+        return [self._text(answer) for answer in self._answers(requests, generation)]
 
-    def answer_text(self, request: Tensor | str) -> TextAnswer:
-        """The answer in text to a spoken (S,) or written request, all tools offered."""
-        turn = Turn(role=Role.USER)
-        if isinstance(request, str):
-            turn.text = request
-        else:
-            turn.pcm_S = request
-        generation = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True)
-        reply = self.assistant.reply([turn], generation, self.tools)
-        return TextAnswer(reply.text.strip(), tuple(reply.tool_calls))
+    def answer_text(self, requests: Iterable[Tensor | str]) -> list[TextAnswer]:
+        """The answers in text to spoken (S,) or written requests, all tools offered."""
+        generation = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True, max_text_tokens=self.max_text_tokens)
+        decode = self.assistant.text.decode
+        return [
+            TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls))
+            for answer in self._answers(requests, generation, self.tools)
+        ]
 
-    def answer_speech(self, pcm_S: Tensor) -> SpokenAnswer:
-        """The spoken answer to a spoken request, no tools offered."""
-        turn = Turn(role=Role.USER, pcm_S=pcm_S)
-        reply = self.assistant.reply([turn], GenerationRequest(mode=Mode.REPLY_AUDIO))
-        return SpokenAnswer(reply.text.strip(), reply.pcm_S, reply.first_audio_s)
+    def answer_speech(self, requests: Iterable[Tensor]) -> list[SpokenAnswer]:
+        """The spoken answers to spoken (S,) requests, no tools offered."""
+        answers = self._answers(requests, GenerationRequest(mode=Mode.REPLY_AUDIO))
+        return [SpokenAnswer(self._text(answer), answer.pcm(self.assistant)) for answer in answers]
 
-    def say(self, text: str) -> Tensor:
-        """(S,) samples that speak the text; empty where the model made none."""
-        pcm_S = self.assistant.say(text).pcm_S
-        return torch.zeros(0) if pcm_S is None else pcm_S
+    def say(self, texts: Iterable[str]) -> list[Tensor]:
+        """(S,) samples that speak each text; empty where the model made none."""
+        asked = (
+            (
+                self.assistant.builder().assistant(Mode.SAY).build(),
+                GenerationRequest(mode=Mode.SAY, script=self.assistant.text.encode(text)),
+            )
+            for text in texts
+        )
+        return [answer.pcm(self.assistant) for answer in answer_all(self.assistant, asked, self.num_slots)]
+
+    def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:
+        """The spoken answer to one (S,) request, streamed with nothing beside it."""
+        reply = self.assistant.reply([_turn(pcm_S)], GenerationRequest(mode=Mode.REPLY_AUDIO))
+        return TimedAnswer(torch.zeros(0) if reply.pcm_S is None else reply.pcm_S, reply.first_audio_s)
+
+    def _answers(
+        self, requests: Iterable[Tensor | str], generation: GenerationRequest, tools: list[str] | None = None
+    ) -> list[Answer]:
+        asked = (
+            (self.assistant.prompt([_turn(request)], generation.mode, tools), generation)
+            for request in requests
+        )
+        return answer_all(self.assistant, asked, self.num_slots)
+
+    def _text(self, answer: Answer) -> str:
+        return self.assistant.text.decode(answer.text_ids).strip()
 
     def encode(self, pcm_S: Tensor) -> EncodedAudio:
         """Codes of (S,) samples; bits as emitted, each code at the whole bits of its codebook."""
@@ -87,11 +117,18 @@ class AssistantSubject:
         return count_weights(self.assistant.tokenizer, self.assistant.model)
 
     def untrained(self, seed: int) -> "AssistantSubject":
-        """The same architecture and tokenizer with random model weights, in full precision."""
+        """The same architecture and tokenizer with random model weights, in full precision; its texts are cut."""
         of = self.assistant
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = OmniModel(of.model.config, of.tokenizer.config)
         model.frames.load_codebooks(of.tokenizer)
         control = Assistant(of.tokenizer, model.to(of.model.device), of.text, of.card)
-        return AssistantSubject(control, self.tools)
+        return AssistantSubject(control, self.tools, self.num_slots, CONTROL_TEXT_TOKENS)
+
+
+def _turn(request: Tensor | str) -> Turn:
+    """A user's turn of sound (S,) or text."""
+    if isinstance(request, str):
+        return Turn(role=Role.USER, text=request)
+    return Turn(role=Role.USER, pcm_S=request)

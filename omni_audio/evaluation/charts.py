@@ -2,21 +2,16 @@
 
 import base64
 import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from omni_audio.audio.mel import LogMel, LogMelConfig
-from omni_audio.audio.units import HOP_SAMPLES
+from omni_audio.audio.spectrogram import spectrogram_png
 from omni_audio.checks import require_file
 from omni_audio.evaluation.results import format_number
 
@@ -168,12 +163,7 @@ def bar_chart(rows: Sequence[dict], label: str, value: str, unit: str = "%") -> 
 
 def spectrogram_uri(pcm_S: Tensor) -> str:
     """Log-mel picture of (S,) samples, S > 0: time to the right, 0 to 8 kHz upwards, as a PNG data URI."""
-    missing = -pcm_S.numel() % HOP_SAMPLES
-    with torch.no_grad():
-        mel_BTM, _ = LogMel(LogMelConfig())(F.pad(pcm_S, (0, missing))[None])
-    picture = io.BytesIO()
-    matplotlib.image.imsave(picture, mel_BTM[0].T.numpy(), cmap="magma", origin="lower", vmin=-1.8, vmax=2.6)
-    return data_uri(picture.getvalue(), "image/png")
+    return data_uri(spectrogram_png([pcm_S]), "image/png")
 
 
 def data_uri(content: bytes, mime_type: str) -> str:

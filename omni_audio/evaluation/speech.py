@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,7 +18,7 @@ from omni_audio.evaluation.judge import Judge
 from omni_audio.evaluation.latency import ReplyTiming, time_calls, time_replies
 from omni_audio.evaluation.memory import WeightBytes, saving_percent
 from omni_audio.evaluation.results import Results, Sample
-from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, Subject
+from omni_audio.evaluation.subject import EncodedAudio, Subject
 from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_words
 
 PCM16_KBPS = SAMPLE_RATE_HZ * 16 / 1000
@@ -36,37 +35,39 @@ JUDGED = {
 
 @dataclass(slots=True)
 class Spoken:
-    """Sounds of one kind, each with the text it should carry; `pcms` may hold empty clips."""
+    """Sounds of one kind, one an item, each with the text it should carry; `pcms` may hold empty clips.
 
-    items: list[EvalItem] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    pcms: list[Tensor] = field(default_factory=list)
+    `inputs`: the sounds they were made from; empty where they were made from text, or are recordings.
+    """
+
+    items: Sequence[EvalItem]
+    texts: list[str]
+    pcms: list[Tensor]
     inputs: list[Tensor] = field(default_factory=list)
 
 
 def make_speech(subject: Subject, items: Sequence[EvalItem]) -> dict[str, Spoken]:
     """Every kind of sound that the judge hears, for these items."""
-    made = {kind: Spoken() for kind in JUDGED}
+    answers, asked = [item.answer for item in items], [item.request for item in items]
+    requests = [item.pcm() for item in items]
+    recorded = [item.answer_pcm() for item in items]
 
-    def keep(kind: str, item: EvalItem, text: str, pcm_S: Tensor, input_S: Tensor | None = None) -> None:
-        made[kind].items.append(item)
-        made[kind].texts.append(text)
-        made[kind].pcms.append(pcm_S.detach().float().cpu())
-        if input_S is not None:
-            made[kind].inputs.append(input_S)
+    def coded(clips: Sequence[Tensor]) -> list[Tensor]:
+        return [subject.decode(subject.encode(pcm_S)) for pcm_S in tqdm(clips, desc="code", unit="clip")]
 
-    for item in tqdm(items, desc="speak", unit="item"):
-        request_S, recorded_S = item.pcm(), item.answer_pcm()
-        keep("say", item, item.answer, subject.say(item.answer))
-        keep("say_unseen", item, item.request, subject.say(item.request))
-        reply: SpokenAnswer = subject.answer_speech(request_S)
-        keep("reply", item, reply.text, torch.zeros(0) if reply.pcm_S is None else reply.pcm_S, request_S)
-        keep("resynthesis", item, item.answer, subject.decode(subject.encode(recorded_S)), recorded_S)
-        keep("source", item, item.answer, recorded_S)
-        resynthesized_S = subject.decode(subject.encode(request_S))
-        keep("request_resynthesis", item, item.request, resynthesized_S, request_S)
-        keep("request_source", item, item.request, request_S)
-    return made
+    said = subject.say(tqdm(answers, desc="say", unit="text"))
+    said_unseen = subject.say(tqdm(asked, desc="say unseen", unit="text"))
+    replies = subject.answer_speech(tqdm(requests, desc="reply", unit="request"))
+    reply_texts, reply_pcms = [reply.text for reply in replies], [reply.pcm_S for reply in replies]
+    return {
+        "say": Spoken(items, answers, said),
+        "say_unseen": Spoken(items, asked, said_unseen),
+        "reply": Spoken(items, reply_texts, reply_pcms, requests),
+        "resynthesis": Spoken(items, answers, coded(recorded), recorded),
+        "source": Spoken(items, answers, recorded),
+        "request_resynthesis": Spoken(items, asked, coded(requests), requests),
+        "request_source": Spoken(items, asked, requests),
+    }
 
 
 def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_seen: int, seed: int) -> None:
@@ -81,10 +82,8 @@ def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_
     """
     for kind, spoken in made.items():
         name = JUDGED[kind]
-        if not spoken.texts:
-            results.leave_out(name, "num_speech_items is 0")
-            continue
-        heard = [judge.transcribe(pcm_S) for pcm_S in tqdm(spoken.pcms, desc=f"judge {kind}", unit="clip")]
+        hearing = judge.transcribe(spoken.pcms)
+        heard = list(tqdm(hearing, desc=f"judge {kind}", unit="clip", total=len(spoken.pcms)))
         counts = [count_words(text, words) for text, words in zip(spoken.texts, heard, strict=True)]
         if sum(count.num_units for count in counts) == 0:
             results.leave_out(name, "the model's own transcripts hold no words")
@@ -127,14 +126,8 @@ def add_codec(results: Results, subject: Subject, items: Sequence[EvalItem], see
 
 def add_latency(results: Results, subject: Subject, items: Sequence[EvalItem], seed: int) -> None:
     """Time to the first sound of spoken replies and their real-time factor, one stream."""
-
-    def reply(pcm_S: Tensor) -> tuple[float | None, Tensor | None]:
-        answer = subject.answer_speech(pcm_S)
-        return answer.first_audio_s, answer.pcm_S
-
-    timings, num_silent = time_replies(
-        reply, [item.pcm() for item in tqdm(items, desc="latency", unit="reply")]
-    )
+    requests = [item.pcm() for item in items]
+    timings, num_silent = time_replies(subject.answer_alone, requests)
     if not timings:
         for name in ("first_audio_ms", "first_audio_p95_ms", "reply_rtf"):
             results.leave_out(name, f"none of {num_silent} replies had sound")
@@ -184,8 +177,8 @@ def add_human(results: Results, subject: Subject, folder: Path, seed: int) -> No
     """
     clips = load_human_clips(folder)
     counts: list[ErrorCounts] = []
-    for clip in tqdm(clips, desc="human clips", unit="clip"):
-        heard = subject.transcribe(load_audio(clip.path))
+    texts = subject.transcribe(load_audio(clip.path) for clip in tqdm(clips, desc="human clips", unit="clip"))
+    for clip, heard in zip(clips, texts, strict=True):
         counts.append(count_words(clip.text, heard))
         sample = Sample(
             kind="human",

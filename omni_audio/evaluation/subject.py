@@ -1,5 +1,6 @@
-"""What the scorers ask of the system under test, and the same asked of a build."""
+"""What the scorers ask of the system under test."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,10 +19,17 @@ class TextAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SpokenAnswer:
-    """A spoken answer: its transcript by the model, its (S,) samples, seconds until its first chunk."""
+    """A spoken answer: its transcript by the model, and its (S,) samples, which may be empty."""
 
     text: str
-    pcm_S: Tensor | None
+    pcm_S: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """A spoken answer to one stream: its (S,) samples, and seconds until their first chunk; None without sound."""
+
+    pcm_S: Tensor
     first_audio_s: float | None
 
 
@@ -35,22 +43,26 @@ class EncodedAudio:
 
 
 class Subject(Protocol):
-    """The system under test, one request at a time."""
+    """The system under test. Where it takes many requests, answers come in their order, each as if asked alone."""
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        """The words of (S,) samples."""
+    def transcribe(self, requests: Iterable[Tensor]) -> list[str]:
+        """The words of each (S,) samples."""
         ...
 
-    def answer_text(self, request: Tensor | str) -> TextAnswer:
-        """The answer in text to a spoken (S,) or written request, tools offered."""
+    def answer_text(self, requests: Iterable[Tensor | str]) -> list[TextAnswer]:
+        """The answers in text to spoken (S,) or written requests, tools offered."""
         ...
 
-    def answer_speech(self, pcm_S: Tensor) -> SpokenAnswer:
-        """The spoken answer to a spoken request, no tools offered."""
+    def answer_speech(self, requests: Iterable[Tensor]) -> list[SpokenAnswer]:
+        """The spoken answers to spoken (S,) requests, no tools offered."""
         ...
 
-    def say(self, text: str) -> Tensor:
-        """(S,) samples that speak the text; may be empty."""
+    def say(self, texts: Iterable[str]) -> list[Tensor]:
+        """(S,) samples that speak each text; may be empty."""
+        ...
+
+    def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:
+        """The spoken answer to one (S,) request, streamed with nothing beside it."""
         ...
 
     def encode(self, pcm_S: Tensor) -> EncodedAudio:

@@ -49,7 +49,7 @@ class Answers:
 
 def transcribe_items(subject: Subject, items: Sequence[EvalItem], label: str = "transcribe") -> Transcripts:
     """Transcribes each request and counts word errors."""
-    texts = [subject.transcribe(item.pcm()) for item in tqdm(items, desc=label, unit="clip")]
+    texts = subject.transcribe(item.pcm() for item in tqdm(items, desc=label, unit="clip"))
     return Transcripts(
         texts, [count_words(item.request, text) for item, text in zip(items, texts, strict=True)]
     )
@@ -57,12 +57,12 @@ def transcribe_items(subject: Subject, items: Sequence[EvalItem], label: str = "
 
 def answer_items(subject: Subject, items: Sequence[EvalItem], *, spoken: bool, label: str) -> Answers:
     """Asks for a text answer to each request, tools offered, and scores it."""
-    found = Answers([], [], [])
-    for item in tqdm(items, desc=label, unit="request"):
-        answer = subject.answer_text(item.pcm() if spoken else item.request)
+    asked = tqdm(items, desc=label, unit="request")
+    answers = subject.answer_text(item.pcm() if spoken else item.request for item in asked)
+    found = Answers(answers, [], [])
+    for item, answer in zip(items, answers, strict=True):
         score = score_calls(answer.raw_calls, item.key)
         words_right = item.key is not None or normalize(answer.text) == normalize(item.answer)
-        found.answers.append(answer)
         found.scores.append(score)
         found.done.append(score.exact and words_right)
     return found

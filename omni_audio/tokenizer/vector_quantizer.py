@@ -49,11 +49,12 @@ def _is_distributed() -> bool:
 
 
 class Codebook(nn.Module):
-    """One stage: nearest neighbour look-up; vectors follow the moving average of what chose them."""
+    """One stage: nearest neighbour look-up; vectors follow the moving average of what chose them, while it `learns`."""
 
     def __init__(self, config: VectorQuantizerConfig) -> None:
         super().__init__()
         self.config = config
+        self.learns = True
         size, width = config.codebook_size, config.code_width
         self.vectors: Tensor
         self.mean_count: Tensor
@@ -152,7 +153,8 @@ class ResidualVectorQuantizer(nn.Module):
 
         Returns:
             Quantized; with `codebook_dropout`, some rows keep only their first n codebooks in the latent, n drawn
-            uniformly from 1 to K, so that one model serves every operating point.
+            uniformly from 1 to K, so that one model serves every operating point. Codebooks that do not learn
+            stay as they are.
         """
         target_BFD = self.reduce(x_BFD).float()
         residual_BFD = target_BFD
@@ -162,14 +164,15 @@ class ResidualVectorQuantizer(nn.Module):
         for stage, codebook in enumerate(self.codebooks):
             assert isinstance(codebook, Codebook)
             rows_ND = residual_BFD[mask_BF].detach()
-            if self.training and not bool(codebook.is_seeded):
+            learns = self.training and codebook.learns
+            if learns and not bool(codebook.is_seeded):
                 codebook.seed_from(rows_ND)
             codes_BF = codebook.nearest(residual_BFD.detach().flatten(0, 1)).view(mask_BF.shape)
             quantized_BFD = F.embedding(codes_BF, codebook.vectors)
             used_BF = mask_BF & (keep_B > stage)[:, None]
             error_BF = (residual_BFD - quantized_BFD).square().mean(-1)
             loss = loss + (error_BF * used_BF).sum() / used_BF.sum().clamp_min(1)
-            if self.training:
+            if learns:
                 codebook.update(rows_ND, codes_BF[mask_BF])
             total_BFD = total_BFD + quantized_BFD * (keep_B > stage)[:, None, None]
             residual_BFD = residual_BFD - quantized_BFD

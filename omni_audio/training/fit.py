@@ -1,11 +1,12 @@
 """One training from its last checkpoint to its last step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lhotse import CutSet
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from omni_audio.data.sampling import StepDataset, step_loader
@@ -31,6 +32,7 @@ def fit(
     validation: tuple[CutSet, Collate],
     seed: int,
     make_trainer: Callable[..., Any],
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     """Trains the task's module in place; resumes from `folder/last.ckpt` when it is there.
 
@@ -43,6 +45,7 @@ def fit(
         validation: the same, of the dev split.
         seed: of batches and of every random draw in a step.
         make_trainer: gives a Lightning Trainer.
+        callbacks: further ones; they act before a checkpoint is saved.
 
     Raises:
         ValueError: the checkpoint is of another architecture.
@@ -77,6 +80,7 @@ def fit(
         callbacks=[
             SeedEachStep(seed),
             StopOnNaN(),
+            *callbacks,
             CheckpointCallback(folder, training.checkpoint_every_steps),
             ProgressBar(name, training.max_steps, start_step),
         ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import lightning
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
 
@@ -80,6 +80,21 @@ def build_optimizer(module: nn.Module, config: OptimConfig, max_steps: int):
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+def clip_gradients(module: nn.Module, clip_norm: float, step: int, name: str = "gradient norm") -> Tensor:
+    """Scales the gradients of a module to at most `clip_norm`; returns the norm that they had.
+
+    Raises:
+        ValueError: the norm is NaN or infinite: one step with it would spoil every weight.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), clip_norm)
+    if not torch.isfinite(norm):
+        raise ValueError(
+            f"{name} = {float(norm)} at step {step}: expected a finite number. Lower optim.learning_rate or look at "
+            "the batch; the weights and the last checkpoint are from before."
+        )
+    return norm
+
+
 class Trained(lightning.LightningModule):
     """What both trainings share: the optimiser, and clipping that works with the fused one."""
 
@@ -102,12 +117,5 @@ class Trained(lightning.LightningModule):
         Raises:
             ValueError: the norm is NaN or infinite: one step with it would spoil every weight.
         """
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._trained[0].parameters(), self.training_config.optim.clip_norm
-        )
-        if not torch.isfinite(norm):
-            raise ValueError(
-                f"gradient norm = {float(norm)} at step {self.global_step}: expected a finite number. Lower "
-                "optim.learning_rate or look at the batch; the weights and the last checkpoint are from before."
-            )
+        norm = clip_gradients(self._trained[0], self.training_config.optim.clip_norm, self.global_step)
         self.log("train/gradient_norm", norm, batch_size=1)

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from lhotse import CutSet
 
 from omni_audio.audio.augment import Augment
 from omni_audio.checks import require
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
-from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
+from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
-from omni_audio.data.speech_cuts import speech_cuts
-from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
+from omni_audio.data.speech_cuts import answer_cuts, speech_cuts
+from omni_audio.data.tokenizer_data import AcousticCollate
 from omni_audio.model.build import (
     CONFIG,
     TEXT,
@@ -40,7 +41,7 @@ from omni_audio.training.optim import TaskTrainingConfig
 from omni_audio.training.runtime import resolve_device
 from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.stages import fingerprint, run_stage
-from omni_audio.training.tokenizer_task import TokenizerTask
+from omni_audio.training.tokenizer_phases import TokenizerTraining, phase_facts
 
 if TYPE_CHECKING:
     from omni_audio.config.schema import RootConfig
@@ -108,10 +109,15 @@ class Run:
             data.augment,
             config.seed,
         )
-        self.tokenizer_print = fingerprint(corpus_hash(data.corpus), *tokenizer_parts)
+        new_parts = phase_facts(config)
+        heard = [corpus_hash(data.corpus)] if data.speech_cuts.with_corpus else []
+        self.tokenizer_print = fingerprint(*heard, *tokenizer_parts, *new_parts)
         if config.tokenizer_build is not None:
             check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
-            self.tokenizer_print = fingerprint(load_tokenizer(Path(config.tokenizer_build)).fingerprint())
+            taken = load_tokenizer(Path(config.tokenizer_build)).fingerprint()
+            # an adversarial phase over a build hears what a training from nothing would hear
+            more = [*heard, config.tokenizer_loss, data.augment, config.seed, *new_parts] if new_parts else []
+            self.tokenizer_print = fingerprint(taken, *more)
         self.codes_print = fingerprint(
             corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
         )
@@ -136,18 +142,14 @@ class Run:
 
     def _make_tokenizer(self) -> None:
         folder, config = self.folders["tokenizer"], self.config
+        training = TokenizerTraining(config, self.paths, folder, self.make_trainer)
         if config.tokenizer_build is not None:
             print(f"tokenizer: taken from {config.tokenizer_build}", flush=True)
             tokenizer = load_tokenizer(Path(config.tokenizer_build))
         else:
-            torch.manual_seed(config.seed)
-            tokenizer = AudioTokenizer(config.tokenizer)
-            task = TokenizerTask(tokenizer, config.tokenizer_loss, config.tokenizer_training)
-            collates = (
-                TokenizerCollate(Augment(config.data.augment), config.seed),
-                TokenizerCollate(None, config.seed),
-            )
-            self._fit_on_speech(task, "tokenizer", config.tokenizer_training, collates)
+            tokenizer = training.spectral()
+        if config.adversarial.enabled:
+            training.adversarial(tokenizer)
         self._save_tokenizer(folder, tokenizer)
 
     def _fit_on_speech(
@@ -198,10 +200,10 @@ class Run:
         tokenizer = self.load_acoustic().to(resolve_device(self.config.runtime.device))
         augment = Augment(self.config.data.augment)
         for split in TRAINED_SPLITS:
-            requests = {cut.id for cut in each_cut(load_cuts(self.paths, split))}
+            answers = {cut.id for cut in answer_cuts(load_cuts(self.paths, split))}
             cuts = speech_cuts(self.paths, split)
             copies = self.config.data.augmented_copies if split == "train" else 0
-            num_augmented = {cut.id: copies if cut.id in requests else 0 for cut in each_cut(cuts)}
+            num_augmented = {cut.id: 0 if cut.id in answers else copies for cut in each_cut(cuts)}
             cache = make_codes(tokenizer, cuts, augment, num_augmented, self.config.seed)
             cache.save(self.folders["codes"] / split)
 
@@ -232,6 +234,7 @@ class Run:
         for collate, cuts in zip(collates, (train, dev), strict=True):
             collate.check_answers(cuts)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
+        train = CutSet.from_cuts([*each_cut(train), *load_drills(self.paths)])
         task = ModelTask(model, config.model_loss, config.model_training)
         fit(
             task,
@@ -284,8 +287,8 @@ class Run:
         return torch.load(path, map_location="cpu", weights_only=False, mmap=True)["state_dict"]
 
     def _card(self, size: str, module: torch.nn.Module) -> dict[str, Any]:
-        sheet = json.loads(self.paths.datasheet.read_text())
         state = git_state(Path(__file__).parent)
+        data, limits = self._data_facts()
         return {
             "name": f"omni-audio-{size}-{datetime.date.today().isoformat()}",
             "date": datetime.date.today().isoformat(),
@@ -294,9 +297,24 @@ class Run:
             "run": self.config.name,
             **state,
             "config": to_plain(self.config),
-            "data": {key: sheet[key] for key in ("name", "num_items", "request_hours", "voices", "sources")},
-            "limits": "Trained on synthetic speech of one small command domain; other speech is outside its reach.",
+            "data": data,
+            "limits": limits,
         }
+
+    def _data_facts(self) -> tuple[dict[str, Any], str]:
+        """What the card tells of the data, and of what lies outside of it."""
+        speech = self.config.data.speech_cuts
+        facts: dict[str, Any] = {}
+        # a tokenizer can be trained without the run's own corpus
+        if speech.with_corpus or self.paths.datasheet.is_file():
+            sheet = json.loads(self.paths.datasheet.read_text())
+            facts = {key: sheet[key] for key in ("name", "num_items", "request_hours", "voices", "sources")}
+        limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
+        if speech.names_files:
+            facts["speech_cuts"] = speech.facts()
+            besides = "too" if speech.with_corpus else "instead"
+            limits += f" The tokenizer's own training heard data.speech_cuts {besides}."
+        return facts, limits
 
 
 def run_stages(config: "RootConfig", make_trainer: Callable[..., Any]) -> RunPaths:

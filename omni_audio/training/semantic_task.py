@@ -15,22 +15,33 @@ from omni_audio.training.optim import TaskTrainingConfig, Trained
 
 
 def ctc_loss(tokenizer: AudioTokenizer, values_BFL: Tensor, num_frames_B: Tensor, letters: Letters) -> Tensor:
-    """CTC of the letters given FSQ values (B, F, L), in nats a letter."""
+    """CTC of the letters given FSQ values (B, F, L), in nats a letter; rows without words count for nothing.
+
+    Where no row has words the loss is 0, and every gradient is: DDP waits for one of each parameter.
+    """
     log_probs_BTX = tokenizer.semantic.ctc_logits(values_BFL)
     num_steps_B = num_frames_B * tokenizer.config.semantic.ctc_steps
-    return letters_loss(log_probs_BTX, num_steps_B, letters.targets_BL, letters.lengths_B)
+    targets_BL, lengths_B = letters.targets_BL, letters.lengths_B
+    spoken = letters.rows_with_words
+    if not spoken:
+        return 0.0 * log_probs_BTX.exp().sum()
+    if len(spoken) < len(letters.texts):
+        log_probs_BTX, num_steps_B = log_probs_BTX[spoken], num_steps_B[spoken]
+        targets_BL, lengths_B = targets_BL[spoken], lengths_B[spoken]
+    return letters_loss(log_probs_BTX, num_steps_B, targets_BL, lengths_B)
 
 
 @torch.no_grad()
 def ctc_wer_percent(
-    tokenizer: AudioTokenizer, acoustic_BFK: Tensor, num_frames_B: Tensor, texts: list[str]
+    tokenizer: AudioTokenizer, acoustic_BFK: Tensor, num_frames_B: Tensor, letters: Letters
 ) -> float:
-    """Word error rate of greedy CTC from the semantic codes alone."""
+    """Word error rate of greedy CTC from the semantic codes alone, over the rows with words; there must be one."""
     values_BFL = tokenizer.semantic.fsq.values(tokenizer.understand(acoustic_BFK)[0].semantic_BF)
     log_probs = tokenizer.semantic.ctc_logits(values_BFL)
     steps = tokenizer.config.semantic.ctc_steps
     heard = [ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, num_frames_B.tolist(), strict=True)]
-    return 100 * float(jiwer.wer(texts, heard))
+    spoken = letters.rows_with_words
+    return 100 * float(jiwer.wer([letters.texts[row] for row in spoken], [heard[row] for row in spoken]))
 
 
 class SemanticTask(Trained):
@@ -51,8 +62,9 @@ class SemanticTask(Trained):
 
     def validation_step(self, batch: AcousticBatch, batch_idx: int) -> None:
         self.log("val/ctc", self._loss(batch), batch_size=1)
-        wer = ctc_wer_percent(self.tokenizer, batch.acoustic_BFK, batch.num_frames_B, batch.letters.texts)
-        self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
+        if batch.letters.rows_with_words:
+            wer = ctc_wer_percent(self.tokenizer, batch.acoustic_BFK, batch.num_frames_B, batch.letters)
+            self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
     def _loss(self, batch: AcousticBatch) -> Tensor:
         values_BFL, _, _ = self.tokenizer.semantic(self.tokenizer.coarse_latents(batch.acoustic_BFK))

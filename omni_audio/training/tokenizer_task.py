@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.audio.units import FRAME_SAMPLES
-from omni_audio.checks import require_positive
+from omni_audio.checks import require, require_positive
 from omni_audio.data.tokenizer_data import TokenizerBatch
 from omni_audio.tokenizer.losses import MultiResolutionMelLoss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -21,7 +21,8 @@ class TokenizerLossConfig:
 
     `ctc_weight` 0 leaves the letters, and the semantic level, to the stage `semantic`.
 
-    `segment_frames` of latents go into the decoder; the loss leaves out the first `context_frames`.
+    `segment_frames` of latents go into the decoder; the loss leaves out the first `context_frames`. Without
+    `whole_utterances` a batch holds pieces of that length: many more of them in the same time, but no letters.
     """
 
     mel_weight: float = 1.0
@@ -29,10 +30,35 @@ class TokenizerLossConfig:
     decoded_rows: int = 12
     segment_frames: int = 14
     context_frames: int = 3
+    whole_utterances: bool = True
 
     def __post_init__(self) -> None:
         require_positive("tokenizer_loss.decoded_rows", self.decoded_rows)
         require_positive("tokenizer_loss.segment_frames", self.segment_frames)
+        require(
+            self.whole_utterances or self.ctc_weight == 0,
+            "tokenizer_loss.ctc_weight",
+            self.ctc_weight,
+            "0 where tokenizer_loss.whole_utterances is false: a piece has no transcript",
+            "Leave the letters to the stage semantic, or train on whole utterances.",
+        )
+
+
+@dataclass(slots=True)
+class Reconstruction:
+    """What one pass over a batch gives.
+
+    Attributes:
+        decoded_BS: pieces of the first utterances, decoded, (B, S) samples.
+        target_BS: the same pieces as they were heard.
+        code_losses: losses of the codes, which do not see the decoded sound.
+        codes_NK: codes of all frames of the batch.
+    """
+
+    decoded_BS: Tensor
+    target_BS: Tensor
+    code_losses: dict[str, Tensor]
+    codes_NK: Tensor
 
 
 class TokenizerTask(Trained):
@@ -51,23 +77,20 @@ class TokenizerTask(Trained):
         tokenizer.semantic.requires_grad_(self._has_letters)
         self.mel_loss = MultiResolutionMelLoss(tokenizer.config.loss)
 
-    def training_step(self, batch: TokenizerBatch, batch_idx: int) -> Tensor:
-        losses, codes_BFK = self._losses(batch)
+    def training_step(self, batch: TokenizerBatch, batch_idx: int) -> dict[str, Tensor]:
+        losses, codes_NK = self._losses(batch)
         weights = {"mel": self.loss.mel_weight, "ctc": self.loss.ctc_weight, "commitment": 1.0}
         total = torch.stack([value * weights[name] for name, value in losses.items()]).sum()
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=1)
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=1)
-        if self.global_step % self.training_config.log_every_steps == 0:
-            mask_BF = _frame_mask(batch.num_frames_B, codes_BFK.shape[1])
-            self.log("train/codebook0_used_percent", _used_percent(codes_BFK[..., 0][mask_BF]), batch_size=1)
-        return total
+        return {"loss": total, "codes_NK": codes_NK}
 
     def validation_step(self, batch: TokenizerBatch, batch_idx: int) -> None:
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
-        if self._has_letters:
+        if self._has_letters and batch.letters.rows_with_words:
             acoustic_BFK = self.tokenizer.encode(batch.pcm_BS).acoustic_BFK
-            wer = ctc_wer_percent(self.tokenizer, acoustic_BFK, batch.num_frames_B, batch.letters.texts)
+            wer = ctc_wer_percent(self.tokenizer, acoustic_BFK, batch.num_frames_B, batch.letters)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
     @property
@@ -75,18 +98,22 @@ class TokenizerTask(Trained):
         return self.loss.ctc_weight > 0
 
     def _losses(self, batch: TokenizerBatch) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses by name, and the codes of all frames (N, K)."""
+        heard = self._reconstruct(batch)
+        mel = self.mel_loss(heard.decoded_BS, heard.target_BS)
+        return {"mel": mel, **heard.code_losses}, heard.codes_NK
+
+    def _reconstruct(self, batch: TokenizerBatch) -> Reconstruction:
         tokenizer = self.tokenizer
         mel_BTM, _ = tokenizer.mel(batch.pcm_BS)
         latent_BFD, _ = tokenizer.encoder(mel_BTM)
         mask_BF = _frame_mask(batch.num_frames_B, latent_BFD.shape[1])
         quantized = tokenizer.quantizer(latent_BFD, mask_BF)
-        losses = {
-            "mel": self._reconstruction(batch, quantized.latent_BFD),
-            "commitment": quantized.commitment_loss,
-        }
+        decoded_BS, target_BS = self._decode_pieces(batch, quantized.latent_BFD)
+        code_losses = {"commitment": quantized.commitment_loss}
         if self._has_letters:
-            losses["ctc"] = self._letters(batch, latent_BFD, quantized)
-        return losses, quantized.codes_BFK
+            code_losses["ctc"] = self._letters(batch, latent_BFD, quantized)
+        return Reconstruction(decoded_BS, target_BS, code_losses, quantized.codes_BFK[mask_BF])
 
     def _letters(self, batch: TokenizerBatch, latent_BFD: Tensor, quantized: Quantized) -> Tensor:
         tokenizer = self.tokenizer
@@ -97,7 +124,8 @@ class TokenizerTask(Trained):
         values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
         return ctc_loss(tokenizer, values_BFL, batch.num_frames_B, batch.letters)
 
-    def _reconstruction(self, batch: TokenizerBatch, latent_BFD: Tensor) -> Tensor:
+    def _decode_pieces(self, batch: TokenizerBatch, latent_BFD: Tensor) -> tuple[Tensor, Tensor]:
+        """A random piece of each of the first rows, decoded (B, S), and the sound that it should be."""
         length = min(self.loss.segment_frames, latent_BFD.shape[1])
         context = min(self.loss.context_frames, length - 1)
         rows = self.loss.decoded_rows
@@ -117,13 +145,8 @@ class TokenizerTask(Trained):
             ]
         )
         complete = decoded_BS.shape[1] - self.tokenizer.config.vocoder.overlap_samples
-        return self.mel_loss(decoded_BS[:, :complete], target_BS[:, :complete])
+        return decoded_BS[:, :complete], target_BS[:, :complete]
 
 
 def _frame_mask(num_frames_B: Tensor, total: int) -> Tensor:
     return torch.arange(total, device=num_frames_B.device)[None] < num_frames_B[:, None]
-
-
-def _used_percent(codes_N: Tensor) -> float:
-    """Distinct codes over the number of rows: 100 when every row has a code of its own."""
-    return 100.0 * len(codes_N.unique()) / max(1, codes_N.numel())

@@ -12,10 +12,12 @@ from typing import Any
 import lightning
 import pytest
 import torch
+from lhotse import CutSet, Recording
 from lightning.pytorch.callbacks import Callback
 from tiny import tiny_model_config, tiny_tokenizer_config
 
 from omni_audio.audio.augment import Augment, AugmentConfig
+from omni_audio.audio.io import load_audio
 from omni_audio.cli import main
 from omni_audio.config import build as config_build
 from omni_audio.config.build import trainer_factory
@@ -27,13 +29,17 @@ from omni_audio.data.model_data import ModelCollate
 from omni_audio.data.speech_cuts import speech_cuts
 from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
 from omni_audio.model.assistant import Assistant, Role, Turn
+from omni_audio.model.build import load_tokenizer
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.generate import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.discriminator import DiscriminatorConfig
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training import pipeline
+from omni_audio.training.adversarial_task import AdversarialConfig, AdversarialTask
+from omni_audio.training.ema import EmaWeights
 from omni_audio.training.fit import fit
 from omni_audio.training.model_task import ModelLossConfig, ModelTask
 from omni_audio.training.optim import OptimConfig, TaskTrainingConfig
@@ -42,6 +48,7 @@ from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTask
 
 KINDS = ("tokenizer", "model")
+FAST_ADVERSARIAL = OptimConfig(learning_rate=1e-3, warmup_steps=2)
 OVERRIDES = ["experiment=tiny", "runtime.num_threads=1", "data.corpus.output_voice=espeak-en-us-m1"]
 TRAINING = TaskTrainingConfig(
     max_steps=6,
@@ -104,6 +111,15 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
     if kind == "tokenizer":
         return TokenizerTask(AudioTokenizer(tiny_tokenizer_config()), TokenizerLossConfig(), training)
     run = Run(road.config, trainer_factory(road.config))
+    if kind == "adversarial":
+        discriminator = DiscriminatorConfig(windows_samples=[128, 256], filters=4)
+        adversarial = AdversarialConfig(
+            enabled=True,
+            discriminator=discriminator,
+            discriminator_optim=FAST_ADVERSARIAL,
+            training=training,
+        )
+        return AdversarialTask(run.load_acoustic(), TokenizerLossConfig(), adversarial)
     if kind == "semantic":
         return SemanticTask(run.load_acoustic(), training)
     tokenizer = run.load_tokenizer()
@@ -122,7 +138,7 @@ def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
     if kind == "semantic":
         acoustic = AcousticCache.load(road.paths.codes / split)
         return speech_cuts(corpus, split), AcousticCollate(acoustic, 0, augmented=split == "train")
-    if kind == "tokenizer":
+    if kind in ("tokenizer", "adversarial"):
         augment = Augment(AugmentConfig()) if split == "train" else None
         return speech_cuts(corpus, split), TokenizerCollate(augment, 0)
     text = TextTokenizer.load(road.paths.model / "text.json")
@@ -150,7 +166,8 @@ def train(kind: str, road: Road, folder: Path, *callbacks: Callback, task: Any =
     training = dataclasses.replace(TRAINING, **changes)
     task = new_task(kind, road, training) if task is None else task
     data = data_of(kind, road, "train"), data_of(kind, road, "dev")
-    fit(task, kind, folder, training, *data, 0, factory_with(road.config, *callbacks))
+    averaged = [EmaWeights(task.tokenizer, 0.9)] if kind in ("tokenizer", "adversarial") else []
+    fit(task, kind, folder, training, *data, 0, factory_with(road.config, *callbacks), averaged)
     return task
 
 
@@ -176,7 +193,7 @@ def assert_equal(one: Any, two: Any, place: str = "") -> None:
 
 
 def assert_same_training(one: dict[str, Any], two: dict[str, Any]) -> None:
-    for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
+    for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks"):
         assert_equal(one[key], two[key], key)
 
 
@@ -223,7 +240,7 @@ def test_a_folder_of_another_config_is_refused(road: Road) -> None:
         run_stages(other, trainer_factory(other))
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "semantic"])
+@pytest.mark.parametrize("kind", [*KINDS, "semantic", "adversarial"])
 def test_resumed_equals_uninterrupted(road: Road, tmp_path: Path, kind: str) -> None:
     whole = train(kind, road, tmp_path / "whole")
     with pytest.raises(SystemExit):
@@ -231,6 +248,7 @@ def test_resumed_equals_uninterrupted(road: Road, tmp_path: Path, kind: str) -> 
     assert checkpoint(tmp_path / "parts")["global_step"] == 3
     train(kind, road, tmp_path / "parts")
     assert_same_training(checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "parts"))
+    assert len(checkpoint(tmp_path / "whole")["optimizer_states"]) == (2 if kind == "adversarial" else 1)
     assert_equal(dict(whole.state_dict()), dict(checkpoint(tmp_path / "parts")["state_dict"]))
     # a training that was stopped after its last step has nothing left to do
     again = train(kind, road, tmp_path / "whole")
@@ -322,6 +340,79 @@ def test_nan_stops_before_it_is_saved(road: Road, tmp_path: Path, monkeypatch: p
     saved = checkpoint(tmp_path)
     assert saved["global_step"] == 2
     assert all(bool(torch.isfinite(tensor).all()) for tensor in saved["state_dict"].values())
+
+
+def recorded_people(folder: Path) -> Path:
+    """A manifest of 8 kHz recordings that nobody wrote down."""
+    clips = Path(__file__).parent.parent / "data"
+    recordings = [Recording.from_file(path).resample(8000) for path in sorted(clips.glob("*.flac"))]
+    manifest = folder / "people.jsonl.gz"
+    CutSet.from_cuts([recording.to_cut() for recording in recordings]).to_file(manifest)
+    return manifest
+
+
+def test_two_phases_from_any_cuts_with_averaged_weights(
+    road: Road, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Without the run's corpus, and without words: spectral, then adversarial with frozen codes, then a build."""
+    people = str(recorded_people(tmp_path))
+    overrides = [
+        "stages=[tokenizer]",
+        "adversarial.enabled=true",
+        "tokenizer_ema.decay=0.9",
+        f"data.speech_cuts={{train: [{people}], dev: [{people}], with_corpus: false}}",
+    ]
+    config = tiny_config(tmp_path / "run", *overrides)
+    paths = run_stages(config, trainer_factory(config))
+    first, second = paths.tokenizer, paths.tokenizer / "adversarial"
+    shipped = load_tokenizer(first / pipeline.TOKENIZER_BUILD).shipped_state()
+    spectral, adversarial = (checkpoint(folder)["callbacks"]["EmaWeights"] for folder in (first, second))
+    for name, tensor in shipped.items():
+        assert torch.equal(tensor, adversarial[name].half().to(tensor.dtype)), name
+        learns = name.startswith(("vocoder.", "quantizer.expand."))
+        assert torch.equal(adversarial[name], spectral[name]) is not learns, name
+    for folder in (first, second):
+        samples = folder / "samples"
+        found = {str(path.relative_to(samples)) for path in samples.rglob("*.*")}
+        assert found == {
+            "original/clip-0.wav",
+            *(f"step-{step:07d}/clip-0.{kind}" for step in (2, 4) for kind in ("wav", "png")),
+        }
+        original, decoded = (
+            load_audio(samples / place / "clip-0.wav") for place in ("original", "step-0000004")
+        )
+        assert original.shape == decoded.shape == (16_000,)
+        (metrics,) = folder.glob("metrics/*/metrics.csv")
+        logged = set(metrics.read_text().splitlines()[0].split(","))
+        assert {f"train/codebook{stage}_entropy_percent" for stage in range(4)} <= logged
+    assert {"train/adversarial", "train/feature", "train/discriminator"} <= logged
+    card = json.loads((first / pipeline.TOKENIZER_BUILD / "card.json").read_text())
+    assert list(card["data"]["speech_cuts"]["train"]) == [people]
+    capsys.readouterr()
+    run_stages(config, trainer_factory(config))
+    assert "tokenizer: already done" in capsys.readouterr().out
+    changed = tiny_config(tmp_path / "run", *overrides[:3])
+    with pytest.raises(ValueError, match="begun with another config"):
+        run_stages(changed, trainer_factory(changed))
+    # stopped once in each phase, the run ends in the same build
+    parts = tiny_config(tmp_path / "parts", *overrides)
+    for _ in ("spectral", "adversarial"):
+        with pytest.raises(SystemExit):
+            run_stages(parts, factory_with(parts, AtStep(1, press_ctrl_c)))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a new process
+    folder = run_stages(parts, trainer_factory(parts)).tokenizer
+    assert "adversarial: resuming at step 2 of 4" in capsys.readouterr().out
+    resumed = load_tokenizer(folder / pipeline.TOKENIZER_BUILD).shipped_state()
+    assert_equal(resumed, shipped)
+
+
+def test_a_collapse_stops_the_run_before_it_is_saved(road: Road, tmp_path: Path) -> None:
+    (tmp_path / "corpus").symlink_to(road.paths.corpus)
+    health = "tokenizer_health={window_steps: 3, after_steps: 3, min_entropy_percent: 100.0}"
+    config = tiny_config(tmp_path, "stages=[tokenizer]", health)
+    with pytest.raises(ValueError, match=r"entropy of codebook \d at step 3 = .*The codes collapse: lower"):
+        run_stages(config, trainer_factory(config))
+    assert checkpoint(tmp_path / "tokenizer")["global_step"] == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

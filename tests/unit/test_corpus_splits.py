@@ -10,7 +10,8 @@ from lhotse import CutSet
 
 from omni_audio.data.corpora import voice_engines
 from omni_audio.data.corpora.commands import CorpusError, generate_items
-from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, load_drills
 from omni_audio.data.corpora.synth import CorpusConfig, build_corpus, corpus_hash
 from omni_audio.data.corpora.voices import (
     VOICES,
@@ -24,7 +25,7 @@ from omni_audio.data.corpora.voices import (
 )
 
 SPLITS = ("train", "dev", "test")
-CONFIG = {"num_train_items": 18, "num_dev_items": 9, "num_test_items": 9, "num_workers": 0}
+CONFIG = {"num_train_items": 18, "num_drills": 12, "num_dev_items": 9, "num_test_items": 9, "num_workers": 0}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,34 @@ def test_same_answers_share_one_sound(corpus: CorpusPaths) -> None:
             sounds.setdefault(cut.plain_answer, set()).add(cut.plain_answer_recording.sources[0].source)
     assert all(len(files) == 1 for files in sounds.values())
     assert len({file for files in sounds.values() for file in files}) == len(sounds)
+
+
+def test_drills_are_fragments_of_train_requests_in_train_voices(corpus: CorpusPaths) -> None:
+    train = [f" {cut.supervisions[0].text} " for cut in load_cuts(corpus, "train")]
+    words = {word for text in train for word in text.split()}
+    held_out = {cut.supervisions[0].text for split in ("dev", "test") for cut in load_cuts(corpus, split)}
+    drills = load_drills(corpus)
+    assert len(drills) == CONFIG["num_drills"]
+    for drill in drills:
+        said = drill.supervisions[0]
+        assert set(said.text.split()) <= words
+        assert 3 <= len(said.text.split()) <= 9
+        assert said.text not in held_out
+        assert split_of(said.speaker) == "train"
+        assert drill.custom is None
+    assert (
+        sum(f" {drill.supervisions[0].text} " in text for drill in drills for text in train) < len(drills) / 4
+    )
+
+
+def test_drills_avoid_what_is_held_out() -> None:
+    requests = ["a b c"]
+    free = set(drill_texts(requests, (), 300, "0"))
+    assert "a b c" in free
+    kept = drill_texts(requests, ("a b c",), 300, "0")
+    assert "a b c" not in kept
+    assert len(kept) == 300
+    assert kept == drill_texts(requests, ("a b c",), 300, "0") != drill_texts(requests, ("a b c",), 300, "1")
 
 
 def test_datasheet(corpus: CorpusPaths) -> None:

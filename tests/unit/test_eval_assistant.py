@@ -2,10 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from omni_audio.evaluation.assistant_subject import AssistantSubject
+from omni_audio.evaluation.assistant_subject import CONTROL_TEXT_TOKENS, AssistantSubject
 from omni_audio.evaluation.memory import count_weights, saving_percent
-from omni_audio.model.assistant import Assistant
+from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.depth import DepthConfig
+from omni_audio.model.generate import GenerationRequest
+from omni_audio.model.sequence import Mode
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.tokenizer.acoustic import AcousticEncoderConfig
@@ -35,16 +37,46 @@ def subject():
     return AssistantSubject(assistant, ["set_volume"])
 
 
+def sound(index: int) -> torch.Tensor:
+    return 0.1 * torch.sin(torch.arange(8000 + 1500 * index) * (0.1 + 0.05 * index))
+
+
 def test_every_question_of_the_scorers_is_answered(subject):
-    pcm_S = 0.1 * torch.sin(torch.arange(16000) * 0.2)
-    assert isinstance(subject.transcribe(pcm_S), str)
-    for request in (pcm_S, "set the volume to four"):
-        answer = subject.answer_text(request)
+    assert all(isinstance(text, str) for text in subject.transcribe([sound(0)]))
+    for answer in subject.answer_text([sound(0), "set the volume to four"]):
         assert isinstance(answer.text, str)
         assert all(isinstance(call, str) for call in answer.raw_calls)
-    spoken = subject.answer_speech(pcm_S)
-    assert (spoken.pcm_S is None) == (spoken.first_audio_s is None)
-    assert subject.say("hello").dim() == 1
+    assert len(subject.answer_speech([sound(0)])) == 1
+    assert subject.say(["hello"])[0].dim() == 1
+    alone = subject.answer_alone(sound(0))
+    assert (alone.pcm_S.numel() > 0) == (alone.first_audio_s is not None)
+
+
+def test_many_at_once_answer_as_each_alone_and_in_order(subject):
+    sounds = [sound(index) for index in range(5)]
+    texts = ["set the volume to four", "volume", "hello you", "four", "the"]
+    requests = [*sounds[:2], *texts[:2]]
+    many = AssistantSubject(subject.assistant, subject.tools, num_slots=2)  # slots are taken again
+    transcripts, answers = many.transcribe(sounds), many.answer_text(requests)
+    spoken, said = many.answer_speech(sounds), many.say(texts)
+    assistant = subject.assistant
+    assert transcripts == [assistant.transcribe(pcm_S) for pcm_S in sounds]
+    for request, answer in zip(requests, answers, strict=True):
+        given = {"text": request} if isinstance(request, str) else {"pcm_S": request}
+        generation = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True)
+        reply = assistant.reply([Turn(role=Role.USER, **given)], generation, subject.tools)
+        assert (answer.text, answer.raw_calls) == (reply.text.strip(), tuple(reply.tool_calls))
+    for pcm_S, answer in zip(sounds, spoken, strict=True):
+        reply = assistant.reply([Turn(role=Role.USER, pcm_S=pcm_S)], GenerationRequest(mode=Mode.REPLY_AUDIO))
+        assert answer.text == reply.text.strip()
+        assert_same_sound(answer.pcm_S, reply.pcm_S)
+    for text, pcm_S in zip(texts, said, strict=True):
+        assert_same_sound(pcm_S, assistant.say(text).pcm_S)
+    assert len({pcm_S.numel() for pcm_S in said}) > 1
+
+
+def assert_same_sound(pcm_S, streamed_S):
+    torch.testing.assert_close(pcm_S, torch.zeros(0) if streamed_S is None else streamed_S, atol=1e-4, rtol=0)
 
 
 def test_bits_are_those_of_the_codes(subject):
@@ -60,6 +92,7 @@ def test_untrained_control_has_other_weights_and_the_same_tokenizer(subject):
     ours, theirs = subject.assistant.model.head.weight, control.assistant.model.head.weight
     assert ours.shape == theirs.shape
     assert not torch.equal(ours, theirs)
+    assert control.max_text_tokens == CONTROL_TEXT_TOKENS < subject.max_text_tokens
     again = subject.untrained(seed=1)
     assert torch.equal(theirs, again.assistant.model.head.weight)
     state = torch.random.get_rng_state()

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from omni_audio.evaluation.memory import WeightBytes, count_weights, saving_perc
 from omni_audio.evaluation.report import stage_of, write_report
 from omni_audio.evaluation.results import Figure, Results
 from omni_audio.evaluation.sounds import worst
-from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer
+from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer, TimedAnswer
 
 REQUESTS = (
     ("set the volume to four", {"name": "set_volume", "arguments": {"level": 4}}, "the volume is now four"),
@@ -85,13 +86,18 @@ class FakeSubject:
     def _index(self, pcm_S: Tensor) -> int:
         return (pcm_S.numel() - 8000) // 10
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        index = self._index(pcm_S)
+    def transcribe(self, requests: Iterable[Tensor]) -> list[str]:
+        return [self._transcript(self._index(pcm_S)) for pcm_S in requests]
+
+    def _transcript(self, index: int) -> str:
         if not self.trained or index in self.wrong:
             return "nothing of this"
         return REQUESTS[index % len(REQUESTS)][0]
 
-    def answer_text(self, request: Tensor | str) -> TextAnswer:
+    def answer_text(self, requests: Iterable[Tensor | str]) -> list[TextAnswer]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Tensor | str) -> TextAnswer:
         if not self.trained:
             return TextAnswer("", ('{"name": "set_volume", "arg',))
         if isinstance(request, str):
@@ -103,13 +109,15 @@ class FakeSubject:
         _, call, answer = REQUESTS[index]
         return TextAnswer("", (json.dumps(call),)) if call else TextAnswer(answer + ".", ())
 
-    def answer_speech(self, pcm_S: Tensor) -> SpokenAnswer:
-        if self.silent:
-            return SpokenAnswer("", None, None)
-        return SpokenAnswer("fine thank you", tone(3200), 0.25)
+    def answer_speech(self, requests: Iterable[Tensor]) -> list[SpokenAnswer]:
+        answer = SpokenAnswer("", torch.zeros(0)) if self.silent else SpokenAnswer("fine", tone(3200))
+        return [answer for _ in requests]
 
-    def say(self, text: str) -> Tensor:
-        return torch.zeros(0) if self.silent else tone(1600 * len(text.split()))
+    def say(self, texts: Iterable[str]) -> list[Tensor]:
+        return [torch.zeros(0) if self.silent else tone(1600 * len(text.split())) for text in texts]
+
+    def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:
+        return TimedAnswer(torch.zeros(0), None) if self.silent else TimedAnswer(tone(3200), 0.25)
 
     def encode(self, pcm_S: Tensor) -> EncodedAudio:
         return EncodedAudio(pcm_S, 7, 0.064 * pcm_S.numel())
@@ -130,8 +138,8 @@ class FakeJudge:
 
     name = "fake"
 
-    def transcribe(self, pcm_S: Tensor) -> str:
-        return "" if pcm_S.numel() == 0 else "volume"
+    def transcribe(self, clips: Sequence[Tensor]) -> list[str]:
+        return ["" if pcm_S.numel() == 0 else "volume" for pcm_S in clips]
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +320,7 @@ def test_replies_are_timed_after_a_warm_up():
     def reply(pcm_S):
         calls.append(pcm_S)
         now[0] += 2.0
-        return (0.5, torch.zeros(16000)) if len(calls) != 3 else (None, None)
+        return TimedAnswer(torch.zeros(16000), 0.5) if len(calls) != 3 else TimedAnswer(torch.zeros(0), None)
 
     timings, num_silent = time_replies(reply, [torch.zeros(1), torch.zeros(2)], 1, lambda: now[0])
     assert len(calls) == 3

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 from lhotse.audio import AudioSource
+from lhotse.serialization import deserialize_item, load_jsonl
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
@@ -30,6 +31,7 @@ class CorpusPaths:
     train: Path
     dev: Path
     test: Path
+    drills: Path
     items: Path
     datasheet: Path
 
@@ -41,6 +43,7 @@ class CorpusPaths:
             train=folder / "cuts-train.jsonl.gz",
             dev=folder / "cuts-dev.jsonl.gz",
             test=folder / "cuts-test.jsonl.gz",
+            drills=folder / "cuts-drills.jsonl.gz",
             items=folder / "items.jsonl",
             datasheet=folder / "corpus.json",
         )
@@ -71,6 +74,15 @@ class SpokenRequest:
         return f"{self.item.item_id}-{self.voice.name}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A text without meaning or answer, the voice that speaks it, and the file of its sound."""
+
+    text: str
+    voice: Voice
+    path: Path
+
+
 def write_items(paths: CorpusPaths, items: Iterable[CommandItem]) -> None:
     """Writes each item once, one JSON object a line."""
     unique = {item.item_id: item for item in items}
@@ -80,14 +92,16 @@ def write_items(paths: CorpusPaths, items: Iterable[CommandItem]) -> None:
 def write_manifests(
     paths: CorpusPaths,
     requests: list[SpokenRequest],
+    drills: list[Drill],
     answer_paths: dict[str, Path],
     num_samples: dict[Path, int],
 ) -> None:
-    """Writes `cuts-<split>.jsonl.gz`, one MonoCut a spoken request.
+    """Writes `cuts-<split>.jsonl.gz`, one MonoCut a spoken request, and `cuts-drills.jsonl.gz`.
 
     Args:
         paths: the corpus.
         requests: all spoken requests.
+        drills: of the train split.
         answer_paths: sound of every answer text.
         num_samples: samples of every sound file.
     """
@@ -110,38 +124,59 @@ def write_manifests(
             item = request.item
             if item.split != split:
                 continue
-            recording = recording_of(request.path)
-            cut = MonoCut(
-                id=request.cut_id,
-                start=0.0,
-                duration=recording.duration,
-                channel=0,
-                recording=recording,
-                supervisions=[
-                    SupervisionSegment(
-                        id=request.cut_id,
-                        recording_id=recording.id,
-                        start=0.0,
-                        duration=recording.duration,
-                        text=item.request,
-                        language="en",
-                        speaker=request.voice.name,
-                    )
-                ],
-                custom={
-                    "item_id": item.item_id,
-                    "template_id": item.template_id,
-                    "domain": item.domain,
-                    "answer": item.answer,
-                    "plain_answer": item.plain_answer,
-                    "tool_call": None if item.tool_call is None else asdict(item.tool_call),
-                    "tool_result": item.tool_result,
-                    "answer_recording": recording_of(answer_paths[item.answer]),
-                    "plain_answer_recording": recording_of(answer_paths[item.plain_answer]),
-                },
-            )
+            cut = _spoken(request.cut_id, recording_of(request.path), item.request, request.voice)
+            cut.custom = {
+                "item_id": item.item_id,
+                "template_id": item.template_id,
+                "domain": item.domain,
+                "answer": item.answer,
+                "plain_answer": item.plain_answer,
+                "tool_call": None if item.tool_call is None else asdict(item.tool_call),
+                "tool_result": item.tool_result,
+                "answer_recording": recording_of(answer_paths[item.answer]),
+                "plain_answer_recording": recording_of(answer_paths[item.plain_answer]),
+            }
             lines.append(json.dumps(cut.to_dict()) + "\n")
         write_atomic(paths.cuts(split), gzip.compress("".join(lines).encode(), 3, mtime=0))
+    lines = [
+        json.dumps(
+            _spoken(f"drill-{number:06d}", recording_of(drill.path), drill.text, drill.voice).to_dict()
+        )
+        + "\n"
+        for number, drill in enumerate(drills)
+    ]
+    write_atomic(paths.drills, gzip.compress("".join(lines).encode(), 3, mtime=0))
+
+
+def _spoken(cut_id: str, recording: Recording, text: str, voice: Voice) -> MonoCut:
+    """A whole recording of one voice that says a text."""
+    words = SupervisionSegment(
+        id=cut_id,
+        recording_id=recording.id,
+        start=0.0,
+        duration=recording.duration,
+        text=text,
+        language="en",
+        speaker=voice.name,
+    )
+    return MonoCut(
+        id=cut_id,
+        start=0.0,
+        duration=recording.duration,
+        channel=0,
+        recording=recording,
+        supervisions=[words],
+    )
+
+
+def load_drills(paths: CorpusPaths) -> list[MonoCut]:
+    """The drills of a corpus, in memory; there may be none."""
+    return [deserialize_item(row) for row in load_jsonl(paths.drills)]
+
+
+def is_drill(cut: MonoCut) -> bool:
+    """Whether a cut is a drill: it has no answer."""
+    return "answer" not in (cut.custom or {})
 
 
 def load_cuts(paths: CorpusPaths, split: str) -> CutSet:
@@ -183,6 +218,7 @@ def write_datasheet(
     config: dict[str, Any],
     digest: str,
     requests: list[SpokenRequest],
+    drills: list[Drill],
     output_voice: Voice,
     answer_paths: dict[str, Path],
     num_samples: dict[Path, int],
@@ -206,6 +242,8 @@ def write_datasheet(
         "num_cuts": {split: len(found) for split, found in by_split.items()},
         "num_answer_texts": len(answer_paths),
         "request_hours": {split: hours(r.path for r in found) for split, found in by_split.items()},
+        "num_drills": len(drills),
+        "drill_hours": hours(drill.path for drill in drills),
         "unique_answer_hours": hours(answer_paths.values()),
         "items_by_domain": {
             split: dict(Counter(r.item.domain for r in found).most_common())

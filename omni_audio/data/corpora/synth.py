@@ -21,10 +21,12 @@ import soundfile
 from tqdm import tqdm
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
+from omni_audio.data.corpora.commands import CommandItem, CorpusError, domain_digest, generate_items
 from omni_audio.data.corpora.commands_slots import stable_digest
+from omni_audio.data.corpora.drills import drill_texts
 from omni_audio.data.corpora.manifests import (
     CorpusPaths,
+    Drill,
     SpokenRequest,
     write_datasheet,
     write_items,
@@ -33,7 +35,7 @@ from omni_audio.data.corpora.manifests import (
 from omni_audio.data.corpora.voices import VOICES, Engine, Voice, speak, voice_of, voices_of
 
 _BATCH_FILES = 24
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
 
 
@@ -45,6 +47,7 @@ class CorpusConfig:
         num_train_items: items of the train split, >= 1.
         num_dev_items: items of the dev split, >= 1.
         num_test_items: items of the test split, >= 1.
+        num_drills: texts without meaning that train voices speak, for hearing alone; 0 leaves them out.
         request_voices_per_item: how many voices speak each request; 1 up to the number of voices of a split.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
         seed: any integer.
@@ -54,6 +57,7 @@ class CorpusConfig:
     num_train_items: int = 6000
     num_dev_items: int = 200
     num_test_items: int = 400
+    num_drills: int = 2000
     request_voices_per_item: int = 1
     num_workers: int = 2
     seed: int = 0
@@ -63,6 +67,8 @@ class CorpusConfig:
         for name in _SPLIT_SIZE_FIELDS.values():
             if getattr(self, name) < 1:
                 raise CorpusError(name, getattr(self, name), ">= 1", "build at least one item of every split")
+        if self.num_drills < 0:
+            raise CorpusError("num_drills", self.num_drills, ">= 0", "0 leaves the drills out")
         most = min(len(voices_of(split)) for split in _SPLIT_SIZE_FIELDS)
         if not 1 <= self.request_voices_per_item <= most:
             remedy = "no split has more voices"
@@ -107,12 +113,14 @@ def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
     answer_paths = {text: audio_path(folder, output_voice, text) for text in answers}
     jobs = {path: (output_voice.name, text) for text, path in answer_paths.items()}
     jobs.update({request.path: (request.voice.name, request.item.request) for request in requests})
+    drills = _make_drills(config, items, folder)
+    jobs.update({drill.path: (drill.voice.name, drill.text) for drill in drills})
     num_samples = _synthesize(jobs, config.num_workers)
 
     write_items(paths, items)
-    write_manifests(paths, requests, answer_paths, num_samples)
+    write_manifests(paths, requests, drills, answer_paths, num_samples)
     write_datasheet(
-        paths, asdict(config), digest, requests, output_voice, answer_paths, num_samples
+        paths, asdict(config), digest, requests, drills, output_voice, answer_paths, num_samples
     )  # last: its presence says that the corpus is complete
     return paths
 
@@ -135,6 +143,20 @@ def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest
                 chosen[voice.name] = voice
             for voice in chosen.values():
                 yield SpokenRequest(item=item, voice=voice, path=audio_path(folder, voice, item.request))
+
+
+def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -> list[Drill]:
+    train = [item.request for item in items if item.split == "train"]
+    held_out = {item.request for item in items if item.split != "train"}
+    voices = [
+        voice for voice in voices_of("train") if voice.engine is not Engine.PIPER
+    ]  # slow, and heard enough
+    weights = [voice.weight for voice in voices]
+    drills = []
+    for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
+        voice = random.Random(f"{config.seed} {text}").choices(voices, weights)[0]
+        drills.append(Drill(text=text, voice=voice, path=audio_path(folder, voice, text)))
+    return drills
 
 
 _Job = tuple[Path, str, str]

@@ -52,7 +52,7 @@ def test_values_come_back_as_python_values():
         ("seed=x", "'seed': Value 'x' of type 'str' could not be converted to Integer"),
         ("model.width=1.5", "'model.width': Value '1.5'"),
         ("runtime.device=gpu", "expected one of [auto, cpu, cuda]"),
-        ("stages=[corpse]", "expected one of [corpus, tokenizer, semantic, codes, model, build]"),
+        ("stages=[corpse]", "expected one of [corpus, tokenizer, codes, semantic, model, build]"),
         ("stages=[]", "stages = [] is not allowed"),
         ("seed=-1", "seed = -1 is not allowed"),
         ("name=a/b", "name = 'a/b' is not allowed"),

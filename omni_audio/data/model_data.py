@@ -12,12 +12,22 @@ from omni_audio.data.corpora.manifests import each_cut, facts_of, is_drill, word
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.draws import draw_seed
 from omni_audio.model.assistant import tool_call_text, tools_text
-from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, SequenceBuilder, TokenSequence, pack
+from omni_audio.model.sequence import (
+    LayoutConfig,
+    Mode,
+    SequenceBatch,
+    SequenceBuilder,
+    TokenSequence,
+    first_fit,
+    pack,
+)
 from omni_audio.model.text import TextTokenizer, Vocabulary
 
 TOOL_RESULT_OK = "ok"
-LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 4
+LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2
 """Batches come in few shapes: see model/shapes.py."""
+MIN_ROW_POSITIONS = 128
+"""Short documents share a row of at least so many positions: on their own, more than half of a batch was padding."""
 
 
 def corpus_texts(cuts: CutSet) -> list[str]:
@@ -70,10 +80,11 @@ class ModelCollate:
         self.own_voice = own_voice
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
-        rows = [
-            [self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id)))] for cut in each_cut(cuts)
+        documents = [
+            self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id))) for cut in each_cut(cuts)
         ]
-        return pack(rows, LENGTH_MULTIPLE, ROWS_MULTIPLE)
+        capacity = max(MIN_ROW_POSITIONS, *(len(document) for document in documents))
+        return pack(first_fit(documents, capacity), LENGTH_MULTIPLE, ROWS_MULTIPLE)
 
     def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         """One document of a task drawn for this cut."""

@@ -68,7 +68,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBack
             f"q {tuple(q.shape)} and k {tuple(k.shape)}. Build it with visible()."
         )
     if backend is AttentionBackend.NAIVE:
-        scores = q.float() @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+        scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])
         weights = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
-        return (weights @ v.float()).to(q.dtype)
+        return weights.to(v.dtype) @ v
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None])

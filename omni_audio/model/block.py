@@ -29,8 +29,8 @@ class Attention(nn.Module):
         cached: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> (B, T, D), and the keys and values (B, N, T, H) of these positions, rotated."""
-        q, k, v = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
-        q, k = rotate(q, turns), rotate(k, turns)
+        qkv = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
+        (q, k), v = rotate(qkv[:2], turns), qkv[2]
         all_k, all_v = k, v
         if cached is not None:
             all_k = torch.cat([cached[0].to(k.dtype), k], 2)

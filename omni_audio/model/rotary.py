@@ -16,6 +16,6 @@ def rotary_turns(position_BT: Tensor, head_width: int, base: float) -> Tensor:
 
 
 def rotate(x_BNTH: Tensor, turns: Tensor) -> Tensor:
-    """Turns each pair (2i, 2i + 1) of the last axis by its angle; keeps the dtype."""
+    """Turns each pair (2i, 2i + 1) of the last axis by its angle; keeps the dtype. More axes may stand in front."""
     pairs = torch.view_as_complex(x_BNTH.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x_BNTH.dtype)

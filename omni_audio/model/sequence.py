@@ -261,6 +261,28 @@ def _spans(row: list[TokenSequence]) -> list[HeardSpan]:
     return spans
 
 
+def first_fit(documents: list[TokenSequence], capacity: int) -> list[list[TokenSequence]]:
+    """Rows of documents: the longest first, each into the first row that has room for it.
+
+    Raises:
+        ValueError: a document is longer than `capacity` positions.
+    """
+    rows: list[list[TokenSequence]] = []
+    room: list[int] = []
+    for document in sorted(documents, key=len, reverse=True):
+        if len(document) > capacity:
+            raise ValueError(
+                f"a document has {len(document)} positions: expected at most capacity = {capacity}. Raise it."
+            )
+        place = next((i for i, left in enumerate(room) if left >= len(document)), len(rows))
+        if place == len(rows):
+            rows.append([])
+            room.append(capacity)
+        rows[place].append(document)
+        room[place] -= len(document)
+    return rows
+
+
 def pack(rows: list[list[TokenSequence]], length_multiple: int = 1, rows_multiple: int = 1) -> SequenceBatch:
     """Packs documents: each inner list becomes one row, rows are padded to the longest.
 

@@ -169,8 +169,29 @@ def test_tasks_follow_cut_and_epoch_alone(tiny_text: TextTokenizer) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, fields(collate(few, 0)), strict=True))
     for other in (collate(few, 1), collate_of(tiny_text, seed=1)(few, 0)):
         assert not torch.equal(first[0], other.ids_BT)
-    alone = collate(CutSet.from_cuts([few[2]]), 0).ids_BT[0]
-    assert torch.equal(first[0][2][: len(alone)], alone)
+    together = documents_of(collate(few, 0))
+    apart = [document for cut in few for document in documents_of(collate(CutSet.from_cuts([cut]), 0))]
+    assert sorted(together) == sorted(apart)
+
+
+def documents_of(batch: SequenceBatch) -> list[list[int]]:
+    """The ids of each document of a batch."""
+    return [
+        row[documents == number].tolist()
+        for row, documents in zip(batch.ids_BT, batch.document_BT, strict=True)
+        for number in range(int(documents.max()) + 1)
+    ]
+
+
+def test_short_documents_share_rows(tiny_text: TextTokenizer) -> None:
+    batch = collate_of(tiny_text)(CUTS, 0)
+    assert len(documents_of(batch)) == len(CUTS)
+    assert batch.ids_BT.shape[0] < len(CUTS) / 2
+    assert batch.ids_BT.shape[1] % 16 == 0
+    for row, spans in zip(batch.ids_BT, batch.heard, strict=True):
+        for span in spans:
+            assert all(VOCABULARY.is_semantic(int(token)) for token in row[span.start : span.stop])
+            assert int(row[span.start - 1]) == Special.AUDIO
 
 
 def test_tasks_are_drawn_by_their_weights(tiny_text: TextTokenizer) -> None:

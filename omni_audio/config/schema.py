@@ -18,6 +18,7 @@ from omni_audio.training.model_task import ModelLossConfig
 from omni_audio.training.optim import TaskTrainingConfig
 from omni_audio.training.runtime import RuntimeConfig
 from omni_audio.training.samples import SamplesConfig
+from omni_audio.training.semantic_task import SemanticLossConfig
 from omni_audio.training.tokenizer_task import TokenizerLossConfig
 from omni_audio.weight_quant.nf4 import NF4Config
 
@@ -81,6 +82,7 @@ class RootConfig:
     tokenizer_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     model_loss: ModelLossConfig = field(default_factory=ModelLossConfig)
+    semantic_loss: SemanticLossConfig = field(default_factory=SemanticLossConfig)
     semantic_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     model_training: TaskTrainingConfig = field(default_factory=TaskTrainingConfig)
     adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)

@@ -108,15 +108,20 @@ class SemanticEncoder(nn.Module):
         self.widen = nn.Linear(len(config.levels), config.width)
         self.ctc_stack = CausalStack(config.width, config.num_decoder_blocks, config.kernel)
         self.ctc_norm = nn.LayerNorm(config.width)
-        self.ctc_head = nn.Linear(config.width, config.ctc_steps * (len(CTC_ALPHABET) + 1))
+        self.ctc_head = letter_head(config)
 
     def forward(
         self, latent_BFD: Tensor, state: StackState | None = None
     ) -> tuple[Tensor, Tensor, StackState]:
         """(B, F, code_width) -> FSQ values (B, F, L), codes (B, F), new state."""
-        hidden_BFD, new_state = self.stack(self.enter(latent_BFD), state)
-        values_BFL, codes_BF = self.fsq(self.squeeze(self.norm(hidden_BFD)))
+        hidden_BFD, new_state = self.hidden(latent_BFD, state)
+        values_BFL, codes_BF = self.fsq(self.squeeze(hidden_BFD))
         return values_BFL, codes_BF, new_state
+
+    def hidden(self, latent_BFD: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
+        """(B, F, code_width) -> what the FSQ is given, before it is squeezed, (B, F, D), and the new state."""
+        hidden_BFD, new_state = self.stack(self.enter(latent_BFD), state)
+        return self.norm(hidden_BFD), new_state
 
     def initial_state(self, num_rows: int, device: torch.device | None = None) -> SemanticState:
         """Nothing was heard yet."""
@@ -131,9 +136,18 @@ class SemanticEncoder(nn.Module):
 
     def ctc_logits(self, values_BFL: Tensor) -> Tensor:
         """(B, F, L) FSQ values -> (B, F * ctc_steps, letters + blank) log-probabilities, from the codes alone."""
-        logits_BFX = self.ctc_head(self.letter_states(values_BFL)[0]).float()
-        num_symbols = len(CTC_ALPHABET) + 1
-        return logits_BFX.view(logits_BFX.shape[0], -1, num_symbols).log_softmax(-1)
+        return letter_log_probs(self.ctc_head, self.letter_states(values_BFL)[0])
+
+
+def letter_head(config: SemanticConfig) -> nn.Linear:
+    """Says `ctc_steps` symbols for each frame."""
+    return nn.Linear(config.width, config.ctc_steps * (len(CTC_ALPHABET) + 1))
+
+
+def letter_log_probs(head: nn.Module, states_BFD: Tensor) -> Tensor:
+    """States (B, F, D) -> (B, F * ctc_steps, letters + blank) log-probabilities by a letter head."""
+    logits_BFX = head(states_BFD).float()
+    return logits_BFX.view(logits_BFX.shape[0], -1, len(CTC_ALPHABET) + 1).log_softmax(-1)
 
 
 def text_to_ctc(text: str) -> Tensor:

@@ -121,8 +121,10 @@ class Run:
         self.codes_print = fingerprint(
             corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
         )
-        own_semantic = config.semantic_training if config.tokenizer_build is None else None
-        self.semantic_print = fingerprint(self.codes_print, own_semantic, config.seed)
+        own_semantic = (
+            [config.semantic_loss, config.semantic_training] if config.tokenizer_build is None else []
+        )
+        self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
             self.semantic_print,
             config.model,
@@ -178,7 +180,8 @@ class Run:
                 AcousticCollate(caches["train"], seed, True),
                 AcousticCollate(caches["dev"], seed, False),
             )
-            self._fit_on_speech(SemanticTask(tokenizer, training), "semantic", training, collates)
+            task = SemanticTask(tokenizer, self.config.semantic_loss, training)
+            self._fit_on_speech(task, "semantic", training, collates)
         self._save_tokenizer(folder, tokenizer)
         shipped = self.load_tokenizer().to(resolve_device(self.config.runtime.device))
         for split, cache in caches.items():

@@ -44,7 +44,7 @@ from omni_audio.training.fit import fit
 from omni_audio.training.model_task import ModelLossConfig, ModelTask
 from omni_audio.training.optim import OptimConfig, TaskTrainingConfig
 from omni_audio.training.pipeline import Run, RunPaths, run_stages
-from omni_audio.training.semantic_task import SemanticTask
+from omni_audio.training.semantic_task import SemanticLossConfig, SemanticTask
 from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTask
 
 KINDS = ("tokenizer", "model")
@@ -121,7 +121,7 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
         )
         return AdversarialTask(run.load_acoustic(), TokenizerLossConfig(), adversarial)
     if kind == "semantic":
-        return SemanticTask(run.load_acoustic(), training)
+        return SemanticTask(run.load_acoustic(), SemanticLossConfig(), training)
     tokenizer = run.load_tokenizer()
     # dropout and a drawn part of the frames, so that a resume that draws anew cannot go unseen
     depth = DepthConfig(width=64, num_layers=1, num_heads=2, mlp_width=64, train_fraction=0.5)

@@ -1,7 +1,7 @@
 """Batches for the network: each cut becomes a sequence of one of the tasks."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lhotse import CutSet, MonoCut
@@ -28,6 +28,7 @@ LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2
 """Batches come in few shapes: see model/shapes.py."""
 MIN_ROW_POSITIONS = 128
 """Short documents share a row of at least so many positions: on their own, more than half of a batch was padding."""
+OWN_VOICE_SHARE = 0.75
 
 
 def corpus_texts(cuts: CutSet) -> list[str]:
@@ -46,15 +47,16 @@ def corpus_texts(cuts: CutSet) -> list[str]:
     return texts
 
 
-def spoken_by(cuts: CutSet, voice: str) -> list[MonoCut]:
-    """The requests that this voice speaks: more speech of the output voice than the answers alone."""
-    return [cut for cut in each_cut(cuts) if cut.supervisions[0].speaker == voice]
+def spoken_by(cuts: Iterable[MonoCut], voice: str) -> list[MonoCut]:
+    """What this voice speaks: requests and drills give more speech of the output voice than the answers alone."""
+    return [cut for cut in cuts if cut.supervisions[0].speaker == voice]
 
 
 class ModelCollate:
     """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone; a drill is transcribed.
 
-    Mode.SAY learns from the cut's answers and, as often, from `own_voice`: requests in the voice of the answers.
+    Mode.SAY learns from the cut's answers and, three times as often, from `own_voice`: requests and drills in the voice
+    of the answers.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class ModelCollate:
             ValueError: a transcript outlasts its sound; the first such item is named.
         """
         for cut in self.own_voice:
-            self._check(cut, "request", words_of(cut), cut.recording_id)
+            self._check(cut, "text", words_of(cut), cut.recording_id, text_is_given=True)
         seen: set[tuple[str, str]] = set()
         for cut in each_cut(cuts):
             facts = facts_of(cut)
@@ -115,11 +117,12 @@ class ModelCollate:
                 if key in seen:
                     continue
                 seen.add(key)
-                self._check(cut, field, *key)
+                for text_is_given in (True, False):
+                    self._check(cut, field, *key, text_is_given)
 
-    def _check(self, cut: MonoCut, field: str, words: str, recording_id: str) -> None:
+    def _check(self, cut: MonoCut, field: str, words: str, recording_id: str, text_is_given: bool) -> None:
         try:
-            self._builder().answer_speech(words, self.codes.codes(recording_id, 0))
+            self._builder().answer_speech(words, self.codes.codes(recording_id, 0), text_is_given)
         except ValueError as error:
             raise ValueError(f"item {cut.id!r}, {field} {words!r}: {error}") from error
 
@@ -138,7 +141,7 @@ class ModelCollate:
         return builder.assistant(Mode.TRANSCRIBE).answer_text(words_of(cut)).end().build()
 
     def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
-        if self.own_voice and rng.random() < 0.5:
+        if self.own_voice and rng.random() < OWN_VOICE_SHARE:
             spoken = rng.choice(self.own_voice)
             words, recording_id = words_of(spoken), spoken.recording_id
         else:

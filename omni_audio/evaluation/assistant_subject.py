@@ -75,7 +75,7 @@ class AssistantSubject:
         asked = (
             (
                 self.assistant.builder().assistant(Mode.SAY).build(),
-                GenerationRequest(mode=Mode.SAY, script=self.assistant.text.encode(text)),
+                GenerationRequest(mode=Mode.SAY, script=self.assistant.text.spell(text)),
             )
             for text in texts
         )

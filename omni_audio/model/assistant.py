@@ -239,7 +239,7 @@ class Assistant:
             ValueError: empty text.
         """
         require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
-        request = GenerationRequest(mode=Mode.SAY, script=self.text.encode(text), **settings)
+        request = GenerationRequest(mode=Mode.SAY, script=self.text.spell(text), **settings)
         return self.collect(lambda: self.builder().assistant(Mode.SAY).build(), request)
 
     def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:

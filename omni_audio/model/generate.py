@@ -25,7 +25,8 @@ class GenerationRequest:
         audio_temperature, audio_top_p: of semantic and acoustic codes.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
-        script: text ids that Mode.SAY speaks: they stand in the answer as they are, only the sound is generated.
+        script: text ids that Mode.SAY speaks (TextTokenizer.spell): they stand in the answer as they are, only the
+            sound is generated.
     """
 
     mode: Mode
@@ -55,7 +56,7 @@ class GenerationRequest:
             "script",
             self.script,
             "text ids with Mode.SAY, and none with the other modes",
-            "Encode the text to be spoken.",
+            "Spell the text to be spoken.",
         )
 
 
@@ -166,7 +167,8 @@ class AnswerGrammar:
                 self.phase = Phase.TEXT
             speaks = self.request.mode in (Mode.SAY, Mode.REPLY_AUDIO)
             interleaves = speaks and self.phase is Phase.TEXT
-            if interleaves and self.in_phase == self.layout.interleave_text_tokens:
+            size = self.layout.piece_size(self.num_frames, self.request.mode is Mode.SAY)
+            if interleaves and self.in_phase == size:
                 self._enter(Phase.FRAMES)
         too_long = self.num_text >= self.request.max_text_tokens and not self.request.script
         over = too_long or self.num_frames >= self.request.max_frames

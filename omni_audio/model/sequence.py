@@ -29,25 +29,41 @@ class Mode(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class LayoutConfig:
-    """How segments lie in the stream."""
+    """How segments lie in the stream.
+
+    A reply interleaves the ids of its text with its frames. Mode.SAY interleaves single letters, at about the pace of
+    speech and `script_lead_letters` ahead of it, so that a sound's letters are never far.
+    """
 
     encoder_chunk: int = 32
     prefix_is_bidirectional: bool = True
     pinned_positions: int = 64
     interleave_text_tokens: int = 4
     interleave_frames: int = 4
+    script_letters: int = 6
+    script_lead_letters: int = 12
 
     def __post_init__(self) -> None:
-        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):
+        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames", "script_letters"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1."
                 )
+        if self.script_lead_letters < 0:
+            raise ValueError(
+                f"model.layout.script_lead_letters = {self.script_lead_letters} is not allowed: expected at least 0."
+            )
         if self.pinned_positions < 1:
             raise ValueError(
                 f"model.layout.pinned_positions = {self.pinned_positions} is not allowed: expected at least 1, "
                 "the first position is the attention sink."
             )
+
+    def piece_size(self, num_frames: int, is_script: bool) -> int:
+        """Text ids that stand together, where `num_frames` frames of the answer are before them."""
+        if not is_script:
+            return self.interleave_text_tokens
+        return self.script_letters + (self.script_lead_letters if num_frames == 0 else 0)
 
 
 @dataclass(slots=True)
@@ -165,27 +181,30 @@ class SequenceBuilder:
     def answer_speech(self, text: str, codes: AudioCodes, text_is_given: bool = False) -> "SequenceBuilder":
         """Interleaved answer: n text ids, m frames, ..., text end, the rest of the frames.
 
-        With `text_is_given` (Mode.SAY) the text is no target: only the frames and the end are to be predicted.
+        With `text_is_given` (Mode.SAY) the text is written in single letters and is no target: only the frames and the
+        end are to be predicted.
 
         Raises:
             ValueError: the sound is over before its transcript is.
         """
-        words, frames = self.text.encode(text), self._frame_ids(codes)
-        acoustic = codes.acoustic_BFK[0].tolist()
-        n, m = self.layout.interleave_text_tokens, self.layout.interleave_frames
-        done = 0
-        for start in range(0, len(words), n):
-            piece = words[start : start + n]
-            self._decoder(piece, target=not text_is_given)
-            if len(piece) < n or start + n >= len(words):
+        words = self.text.spell(text) if text_is_given else self.text.encode(text)
+        frames, acoustic = self._frame_ids(codes), codes.acoustic_BFK[0].tolist()
+        said = done = 0
+        while True:
+            size = self.layout.piece_size(done, text_is_given)
+            self._decoder(words[said : said + size], target=not text_is_given)
+            said += size
+            if said >= len(words):
                 break
-            if done + m >= len(frames):
+            stop = done + self.layout.interleave_frames
+            if stop >= len(frames):
+                name = "script_letters" if text_is_given else "interleave_text_tokens"
                 raise ValueError(
                     f"text of {len(words)} ids outlasts its {len(frames)} frames: expected the transcript to lead the "
-                    f"sound. Raise model.layout.interleave_text_tokens = {n} or drop the item."
+                    f"sound. Raise model.layout.{name} = {getattr(self.layout, name)} or drop the item."
                 )
-            self._decoder(frames[done : done + m], acoustic[done : done + m])
-            done += m
+            self._decoder(frames[done:stop], acoustic[done:stop])
+            done = stop
         self._decoder([Special.TEXT_END], target=not text_is_given)
         self._decoder(frames[done:], acoustic[done:])
         return self

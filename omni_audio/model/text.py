@@ -103,6 +103,12 @@ class TextTokenizer:
         """Main-vocabulary ids; text such as `<end>` is plain text here, never a control id."""
         return [token + NUM_SPECIAL for token in self.backend.encode(text).ids]
 
+    def spell(self, text: str) -> list[int]:
+        """Main-vocabulary ids of the single UTF-8 bytes of a text, with no merges."""
+        ids = self.backend.get_vocab()
+        letters = {byte: letter for letter, byte in self._BYTES.items()}
+        return [ids[letters[byte]] + NUM_SPECIAL for byte in text.encode()]
+
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of main-vocabulary text ids."""
         return self.backend.decode([token - NUM_SPECIAL for token in tokens])

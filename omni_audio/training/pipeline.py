@@ -220,6 +220,7 @@ class Run:
         text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
         text.save(folder / TEXT)
         model = self._new_model()
+        drills = load_drills(self.paths)
         collates = [
             ModelCollate(
                 CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split),
@@ -230,14 +231,14 @@ class Run:
                 config.seed,
                 model.state_width,
                 augmented=split == "train",
-                own_voice=spoken_by(cuts, config.data.corpus.output_voice),
+                own_voice=spoken_by([*each_cut(cuts), *more], config.data.corpus.output_voice),
             )
-            for split, cuts in zip(TRAINED_SPLITS, (train, dev), strict=True)
+            for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (drills, []), strict=True)
         ]
         for collate, cuts in zip(collates, (train, dev), strict=True):
             collate.check_answers(cuts)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
-        train = CutSet.from_cuts([*each_cut(train), *load_drills(self.paths)])
+        train = CutSet.from_cuts([*each_cut(train), *drills])
         task = ModelTask(model, config.model_loss, config.model_training)
         fit(
             task,

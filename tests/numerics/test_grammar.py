@@ -19,6 +19,8 @@ class OneIdALetter:
     def encode(self, text: str) -> list[int]:
         return [VOCABULARY.text_start + ord(letter) % 100 for letter in text]
 
+    spell = encode
+
 
 def codes_of(num_frames: int) -> AudioCodes:
     generator = torch.Generator().manual_seed(num_frames)
@@ -67,14 +69,16 @@ def test_transcripts_and_written_replies_are_allowed() -> None:
     assert finish_of(opened(Mode.TRANSCRIBE).end(), Mode.TRANSCRIBE) is FinishReason.STOP
 
 
+@pytest.mark.parametrize("lead", [0, 5])
 @pytest.mark.parametrize(("n", "m"), LAYOUTS)
-def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int) -> None:
-    layout = LayoutConfig(interleave_text_tokens=n, interleave_frames=m)
-    for length in range(1, 3 * n + 1):
+def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int, lead: int) -> None:
+    layout = LayoutConfig(script_letters=n, script_lead_letters=lead, interleave_frames=m)
+    for length in range(1, lead + 3 * n + 1):
         letters = "".join(chr(97 + i % 26) for i in range(length))
-        script = OneIdALetter().encode(letters)
+        script = OneIdALetter().spell(letters)
         builder = opened(Mode.SAY, layout=layout)
-        builder.answer_speech(letters, codes_of((length - 1) // n * m + m), text_is_given=True).end()
+        num_frames = max(0, length - lead - 1) // n * m + m
+        builder.answer_speech(letters, codes_of(num_frames), text_is_given=True).end()
         grammar = AnswerGrammar(
             VOCABULARY, layout, GenerationRequest(mode=Mode.SAY, script=script, max_text_tokens=1)
         )

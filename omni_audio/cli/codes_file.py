@@ -1,6 +1,5 @@
 """The .codes file: the audio tokens of one sound as safetensors, with the fingerprint of their tokenizer."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from omni_audio.tokenizer.tokenizer import AudioCodes
+from omni_audio.audio.units import FRAME_SAMPLES
+from omni_audio.checks import require
+from omni_audio.files import written_whole
+from omni_audio.tokenizer.tokenizer import AudioCodes, TokenizerConfig
 
 FORMAT = "omni-audio-codes-1"
+_REMEDY = "The file was changed after it was written: encode the sound again."
 
 
 @dataclass(slots=True)
@@ -37,20 +40,21 @@ def save_codes(path: Path, codes: AudioCodes, fingerprint: str, num_samples: int
         "acoustic": _compact(codes.acoustic_BFK[0]),
     }
     header = {"format": FORMAT, "tokenizer": fingerprint, "num_samples": str(num_samples)}
-    data = save(tensors, metadata=header)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata=header))
 
 
-def load_codes(path: Path, fingerprint: str) -> StoredCodes:
+def load_codes(path: Path, fingerprint: str, config: TokenizerConfig) -> StoredCodes:
     """Reads the codes of one sound.
 
+    Args:
+        path: a .codes file.
+        fingerprint: of the tokenizer that is to decode them.
+        config: of that tokenizer.
+
     Raises:
-        ValueError: not a .codes file, or made by a tokenizer with another fingerprint.
+        ValueError: not a .codes file, made by a tokenizer with another fingerprint, codes out of range, or a length
+            that is not that of the codes.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -70,9 +74,43 @@ def load_codes(path: Path, fingerprint: str) -> StoredCodes:
         raise ValueError(
             f"{path} is not a .codes file: {error}. Make one with `omni-audio encode`"
         ) from error
-    return StoredCodes(
-        semantic_BF=semantic_F[None], acoustic_BFK=acoustic_FK[None], num_samples=int(header["num_samples"])
+    _check(path, semantic_F, acoustic_FK, config)
+    num_samples, num_frames = header.get("num_samples", ""), len(semantic_F)
+    longest = num_frames * FRAME_SAMPLES
+    require(
+        num_samples.isdecimal() and longest - FRAME_SAMPLES < int(num_samples) <= longest,
+        f"num_samples of {path}",
+        num_samples,
+        f"{longest - FRAME_SAMPLES + 1} to {longest}, the length of {num_frames} frames",
+        _REMEDY,
     )
+    return StoredCodes(semantic_F[None], acoustic_FK[None], int(num_samples))
+
+
+def _check(path: Path, semantic_F: Tensor, acoustic_FK: Tensor, config: TokenizerConfig) -> None:
+    """Raises ValueError for shapes or codes that this tokenizer cannot have made."""
+    shapes = (tuple(semantic_F.shape), tuple(acoustic_FK.shape))
+    is_whole = len(shapes[0]) == 1 and len(shapes[1]) == 2 and 0 < shapes[0][0] == shapes[1][0]
+    most = config.vq.num_codebooks
+    require(
+        is_whole and 1 <= shapes[1][1] <= most,
+        f"shapes in {path}",
+        shapes,
+        f"(F,) and (F, K) with F >= 1 frames and K = 1 to {most} codebooks",
+        _REMEDY,
+    )
+    for name, codes, size in (
+        ("semantic", semantic_F, config.semantic.num_codes),
+        ("acoustic", acoustic_FK, config.vq.codebook_size),
+    ):
+        low, high = int(codes.min()), int(codes.max())
+        require(
+            low >= 0 and high < size,
+            f"{name} codes of {path}",
+            low if low < 0 else high,
+            f"0 to {size - 1}",
+            _REMEDY,
+        )
 
 
 def _compact(codes: Tensor) -> Tensor:

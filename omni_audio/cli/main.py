@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import errno
 import os
 import shlex
 import sys
@@ -12,6 +11,7 @@ from importlib import import_module
 
 from omni_audio import __version__
 from omni_audio.cli.arguments import HelpFormatter, describe_groups
+from omni_audio.cli.errors import USER_ERRORS, describe
 from omni_audio.cli.logs import set_up_logging
 
 EXIT_FAILED = 1
@@ -27,6 +27,7 @@ COMMANDS = {
     "chat": "answer spoken or written requests, in text and sound",
     "encode": "turn a sound file into audio tokens (.codes)",
     "decode": "turn audio tokens (.codes) back into sound",
+    "resynth": "turn sounds into audio tokens and back: a file, or a folder of them",
     "data": "list the items of a corpus that training made",
     "corpus": "make a corpus by itself: recorded people, from Debian packages",
     "build-info": "say what a build is: size, figures, how it was made",
@@ -47,15 +48,6 @@ first steps:
 `omni-audio COMMAND --help` shows the arguments and examples of one command.
 Commands that use a trained model take the newest build in runs/*/build or builds/ unless told --build or build=…
 """
-
-USER_ERRORS = (
-    ValueError,
-    FileNotFoundError,
-    IsADirectoryError,
-    NotADirectoryError,
-    FileExistsError,
-    PermissionError,
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,24 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"omni-audio {name}: {describe(error)}", file=sys.stderr)
         return EXIT_USER_ERROR if isinstance(error, USER_ERRORS) else EXIT_FAILED
-
-
-def describe(error: Exception) -> str:
-    """Returns one line that says what went wrong and, where it is known, what to do."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        place = f" while writing {error.filename}" if error.filename else ""
-        return f"the disk is full{place}: free some space and run the same command again; finished stages are kept"
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"no such file: {error.filename}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.strerror}: {error.filename}"
-    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("omni_audio"):
-        return f"package {error.name!r} is not installed: pip install 'omni-audio[corpus,eval]' adds the optional ones"
-    text = " ".join(str(error).split())
-    raised_here = isinstance(error, OSError) and error.errno is None
-    if (isinstance(error, USER_ERRORS) or raised_here) and text:
-        return text
-    return f"{type(error).__name__}: {text or 'no message'} (run again with --debug for the traceback)"
 
 
 def _top_parser() -> argparse.ArgumentParser:

@@ -3,40 +3,20 @@
 import io
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
 import torch
+from sound_files import encoded, muxed, tone
 
-from omni_audio.audio import io as audio_io
+from omni_audio.audio import reader
 from omni_audio.audio.io import AudioError, decode_audio, load_audio, save_wav, write_flac
 
-TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
+TONE = tone()
 
 
-def encoded(
-    container: str,
-    rate_hz: int = 16_000,
-    channels: int = 1,
-    subtype: str | None = None,
-    pcm: np.ndarray = TONE,
-) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.repeat(pcm[:, None], channels, 1), rate_hz, format=container, subtype=subtype)
-    return buffer.getvalue()
-
-
-def webm_opus() -> bytes:
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="webm") as container:
-        stream = container.add_stream("libopus", rate=48_000, layout="mono")
-        pcm = (0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)).astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(pcm[None], format="flt", layout="mono")
-        frame.sample_rate = 48_000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
+def tone_by_ffmpeg(container: str, codec: str, rate_hz: int = 48_000) -> bytes:
+    return muxed(container, codec, tone(rate_hz, rate_hz), rate_hz)
 
 
 def peak_hz(pcm: torch.Tensor) -> float:
@@ -56,7 +36,7 @@ def peak_hz(pcm: torch.Tensor) -> float:
         ("ogg", encoded("OGG")),
         ("opus", encoded("OGG", subtype="OPUS")),
         ("mp3", encoded("MP3")),
-        ("webm", webm_opus()),
+        ("webm", tone_by_ffmpeg("webm", "libopus")),
     ],
 )
 @pytest.mark.parametrize("declare", [True, False])
@@ -67,6 +47,68 @@ def test_every_format_decodes(declared: str, data: bytes, declare: bool) -> None
     assert len(pcm) / 16_000 == pytest.approx(1.0, abs=0.15)
     assert peak_hz(pcm) == pytest.approx(440, abs=3)
     assert float(pcm[2000:12_000].abs().max()) == pytest.approx(0.5, abs=0.06)  # codecs overshoot at the end
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded("AIFF"),
+        encoded("AU"),
+        encoded("RF64"),
+        tone_by_ffmpeg("mp4", "aac"),
+        tone_by_ffmpeg("adts", "aac"),
+        tone_by_ffmpeg("mp4", "alac"),
+    ],
+    ids=["aiff", "au", "rf64", "m4a", "aac", "alac"],
+)
+def test_formats_that_files_may_have_and_requests_may_not_declare(data: bytes) -> None:
+    assert peak_hz(decode_audio(data)) == pytest.approx(440, abs=3)
+    with pytest.raises(AudioError, match="format"):
+        decode_audio(data, "m4a")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [
+        ("g722", tone_by_ffmpeg("g722", "g722", 16_000)),
+        ("ulaw", tone_by_ffmpeg("mulaw", "pcm_mulaw", 8000)),
+        ("AL", tone_by_ffmpeg("alaw", "pcm_alaw", 8000)),
+    ],
+)
+def test_telephone_files_without_a_header_are_known_by_their_name(
+    tmp_path: Path, suffix: str, data: bytes
+) -> None:
+    path = tmp_path / f"tone.{suffix}"
+    path.write_bytes(data)
+    pcm = load_audio(path)
+    assert len(pcm) == pytest.approx(16_000, abs=2)
+    assert peak_hz(pcm) == pytest.approx(440, abs=3)
+    with pytest.raises(AudioError, match="first bytes of wav, flac"):
+        load_audio(path.rename(tmp_path / "tone.wav"))
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.ffconcat", "list.wav", "list.mp4"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ffconcat version 1.0\nfile 'secret.wav'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.wav\n#EXT-X-ENDLIST\n",
+        "v=0\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n",
+    ],
+    ids=["concat", "hls", "sdp"],
+)
+def test_scripts_that_name_other_files_are_never_opened(tmp_path: Path, name: str, script: str) -> None:
+    save_wav(tmp_path / "secret.wav", torch.from_numpy(TONE))
+    (tmp_path / name).write_text(script)
+    with pytest.raises(AudioError, match="first bytes of wav, flac"):
+        load_audio(tmp_path / name)
+
+
+def test_a_codec_that_nobody_knows_is_named() -> None:
+    data = bytearray(encoded("WAV"))
+    data[20:22] = b"\x34\x12"
+    with pytest.raises(AudioError, match="known codec"):
+        decode_audio(bytes(data))
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
@@ -103,11 +145,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     save_wav(path, torch.from_numpy(TONE))
     before = path.read_bytes()
 
-    def fail(*args, **kwargs) -> None:
-        Path(args[0]).write_bytes(b"half")
+    def fail(*args) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(audio_io.soundfile, "write", fail)
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
     with pytest.raises(OSError, match="disk full"):
         save_wav(path, torch.zeros(10))
     assert path.read_bytes() == before
@@ -198,14 +239,14 @@ def test_a_flac_bomb_is_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     soundfile.write(buffer, silence, 16_000, format="FLAC")
     num_frames = 0
-    mono = audio_io._mono
+    channels = reader._channels
 
     def counted(frame):
         nonlocal num_frames
         num_frames += 1
-        return mono(frame)
+        return channels(frame)
 
-    monkeypatch.setattr(audio_io, "_mono", counted)
+    monkeypatch.setattr(reader, "_channels", counted)
     with pytest.raises(AudioError, match="at most 1 s"):
         decode_audio(buffer.getvalue(), max_duration_s=1)
     assert num_frames < 20
@@ -228,7 +269,7 @@ def test_declared_format_must_be_known_and_true(declared: str) -> None:
     ("pcm", "name"),
     [
         (torch.zeros(2, 10), "shape"),
-        (torch.zeros(0), "shape"),
+        (torch.zeros(0), "0 samples"),
         (torch.tensor([float("nan")]), "finite"),
         (torch.tensor([float("inf")]), "finite"),
         (torch.zeros(10, dtype=torch.int16), "dtype"),

@@ -1,4 +1,4 @@
-"""The command line without a model: arguments, errors, exit codes, and the files that it reads and writes."""
+"""The command line without a model: arguments, errors, exit codes."""
 
 import errno
 import gzip
@@ -6,17 +6,8 @@ import json
 import os
 
 import pytest
-import torch
 
-from omni_audio.audio.io import load_audio, save_wav
 from omni_audio.cli import arguments, builds, main, train
-from omni_audio.cli.codes_file import load_codes, save_codes
-from omni_audio.model.build import save_tokenizer_build
-from omni_audio.tokenizer.acoustic import AcousticEncoderConfig
-from omni_audio.tokenizer.semantic import SemanticConfig
-from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer, TokenizerConfig
-from omni_audio.tokenizer.vector_quantizer import VectorQuantizerConfig
-from omni_audio.tokenizer.vocoder import VocoderConfig
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +63,7 @@ def test_unknown_command_names_the_closest(capsys):
         ["chat", "in.wav"],
         ["encode", "in.wav", "o.codes"],
         ["decode", "in.wav", "o.wav"],
+        ["resynth", "in.wav", "o.wav"],
     ],
 )
 def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsys):
@@ -240,77 +232,6 @@ def test_data_lists_items(in_empty_folder, capsys, words, printed):
 def test_data_without_an_answer_is_one_line(in_empty_folder, capsys, words, said):
     make_corpus(in_empty_folder / "runs/demo/corpus")
     assert main.main(["data", *words]) == 2
-    assert said in one_line(capsys.readouterr().err)
-
-
-@pytest.fixture
-def codes():
-    return AudioCodes(
-        semantic_BF=torch.tensor([[0, 4095, 70_000]]), acoustic_BFK=torch.arange(24).reshape(1, 3, 8)
-    )
-
-
-def test_codes_file_gives_back_what_was_stored(tmp_path, codes):
-    save_codes(tmp_path / "a.codes", codes, "abc", num_samples=3000)
-    stored = load_codes(tmp_path / "a.codes", "abc")
-    assert torch.equal(stored.semantic_BF, codes.semantic_BF)
-    assert torch.equal(stored.acoustic_BFK, codes.acoustic_BFK)
-    assert stored.num_samples == 3000
-    assert [file.name for file in tmp_path.iterdir()] == ["a.codes"]
-
-
-def test_codes_of_another_tokenizer_are_refused(tmp_path, codes):
-    save_codes(tmp_path / "a.codes", codes, "abc", num_samples=3000)
-    with pytest.raises(ValueError, match="made by tokenizer abc, this build has def"):
-        load_codes(tmp_path / "a.codes", "def")
-
-
-@pytest.mark.parametrize("content", [b"hello", b"RIFF" + bytes(60), b"\x08\0\0\0\0\0\0\0{}      "])
-def test_a_file_that_is_no_codes_file_is_refused(tmp_path, content):
-    (tmp_path / "a.codes").write_bytes(content)
-    with pytest.raises(ValueError, match=r"not a \.codes file"):
-        load_codes(tmp_path / "a.codes", "abc")
-
-
-@pytest.fixture
-def tokenizer_build(in_empty_folder):
-    config = TokenizerConfig(
-        encoder=AcousticEncoderConfig(width=16, num_blocks=1),
-        vq=VectorQuantizerConfig(num_codebooks=4, codebook_size=16),
-        semantic=SemanticConfig(num_coarse=2, width=16, num_blocks=1, num_decoder_blocks=1, levels=[4, 4]),
-        vocoder=VocoderConfig(frame_width=16, num_frame_blocks=1, width=16, num_blocks=1),
-    )
-    torch.manual_seed(0)
-    folder = in_empty_folder / "builds/tokenizer"
-    save_tokenizer_build(folder, AudioTokenizer(config), {"name": "tokenizer"})
-    return str(folder)
-
-
-def test_encode_then_decode(tokenizer_build, capsys):
-    save_wav("in.wav", torch.sin(torch.arange(3000) / 10))
-    assert main.main(["encode", "in.wav", "a.codes", "--build", tokenizer_build]) == 0
-    assert "a.codes: 3 frames, 0.24 s" in capsys.readouterr().out
-    assert main.main(["decode", "a.codes", "out.wav", "--build", tokenizer_build]) == 0
-    assert load_audio("out.wav").shape == (3000,)
-    assert main.main(["decode", "a.codes", "coarse.wav", "--build", tokenizer_build, "--codebooks", "2"]) == 0
-    assert not torch.equal(load_audio("out.wav"), load_audio("coarse.wav"))
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["decode", "a.codes", "out.wav", "--codebooks", "5"], "use 1 to 4"),
-        (["decode", "in.wav", "out.wav"], "in.wav is not a .codes file"),
-        (["encode", "a.codes", "b.codes"], "a.codes"),
-        (["encode", "text.wav", "b.codes"], "text.wav"),
-        (["transcribe", "in.wav"], "a tokenizer only"),
-    ],
-)
-def test_the_wrong_kind_of_file_is_one_line(tokenizer_build, in_empty_folder, capsys, words, said):
-    save_wav("in.wav", torch.sin(torch.arange(3000) / 10))
-    (in_empty_folder / "text.wav").write_text("this is no sound at all\n" * 100)
-    assert main.main(["encode", "in.wav", "a.codes", "--build", tokenizer_build]) == 0
-    assert main.main([*words, "--build", tokenizer_build]) == 2
     assert said in one_line(capsys.readouterr().err)
 
 

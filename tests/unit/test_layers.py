@@ -11,7 +11,7 @@ import omni_audio
 
 PACKAGE = Path(omni_audio.__file__).parent
 
-# What each part may import; `omni_audio/*.py` (checks, plain, record) may be imported by all.
+# What each part may import; `omni_audio/*.py` (checks, files, plain, record) may be imported by all.
 ALLOWED = {
     "audio": set(),
     "tokenizer": {"audio"},

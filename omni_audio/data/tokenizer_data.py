@@ -14,6 +14,7 @@ from omni_audio.data.codes_cache import AcousticCache
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of
+from omni_audio.data.teacher_cache import TeacherCache
 from omni_audio.tokenizer.semantic import CTC_ALPHABET, text_to_ctc
 
 PIECE_MARGIN = 1.2
@@ -49,11 +50,17 @@ class TokenizerBatch:
 
 @dataclass(slots=True)
 class AcousticBatch:
-    """Acoustic codes (B, F, K), frames a row (B,), letters."""
+    """Acoustic codes (B, F, K), frames a row (B,), letters; features of a teacher (B, F, D) where there is one."""
 
     acoustic_BFK: Tensor
     num_frames_B: Tensor
     letters: Letters
+    teacher_BFD: Tensor | None = None
+
+
+def frame_mask(num_frames_B: Tensor, total: int) -> Tensor:
+    """(B, total) bool, true on the real frames of each row."""
+    return torch.arange(total, device=num_frames_B.device)[None] < num_frames_B[:, None]
 
 
 def letters_of(cuts: CutSet) -> Letters:
@@ -116,10 +123,15 @@ def _piece(cut: MonoCut, num_frames: int, generator: torch.Generator) -> Tensor:
 
 
 class AcousticCollate:
-    """Cuts -> AcousticBatch; the copy of each row is drawn by (seed, epoch, cut id), or is the clean one."""
+    """Cuts -> AcousticBatch; the copy of each row is drawn by (seed, epoch, cut id), or is the clean one.
 
-    def __init__(self, codes: AcousticCache, seed: int, augmented: bool) -> None:
-        self.codes, self.seed, self.augmented = codes, seed, augmented
+    With a teacher's cache its features come along, zeros behind the real frames.
+    """
+
+    def __init__(
+        self, codes: AcousticCache, seed: int, augmented: bool, teacher: TeacherCache | None = None
+    ) -> None:
+        self.codes, self.seed, self.augmented, self.teacher = codes, seed, augmented, teacher
 
     def __call__(self, cuts: CutSet, epoch: int) -> AcousticBatch:
         rows = []
@@ -127,7 +139,15 @@ class AcousticCollate:
             copies = self.codes.copies(cut.recording_id) if self.augmented else [0]
             copy = random.Random(draw_seed(self.seed, epoch, cut.id)).choice(copies)
             rows.append(self.codes.acoustic(cut.recording_id, copy))
+        features = None
+        if self.teacher is not None:
+            pairs = zip(each_cut(cuts), rows, strict=True)
+            features = _padded([self.teacher.features(cut.recording_id, len(row)) for cut, row in pairs])
         num_frames_B = torch.tensor([len(row) for row in rows])
-        acoustic_BFK = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        missing = -acoustic_BFK.shape[1] % FRAMES_MULTIPLE
-        return AcousticBatch(F.pad(acoustic_BFK, (0, 0, 0, missing)), num_frames_B, letters_of(cuts))
+        return AcousticBatch(_padded(rows), num_frames_B, letters_of(cuts), features)
+
+
+def _padded(rows: list[Tensor]) -> Tensor:
+    """Rows (F, X) as (B, F, X), zeros behind them, with a number of frames that few batches differ in."""
+    rows_BFX = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return F.pad(rows_BFX, (0, 0, 0, -rows_BFX.shape[1] % FRAMES_MULTIPLE))

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
@@ -18,6 +17,7 @@ from omni_audio.evaluation.bootstrap import Interval, mean_interval, ratio_inter
 from omni_audio.evaluation.codec_clips import SpeechClip
 from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
 from omni_audio.evaluation.predicted_mos import DistillMos, Dnsmos, PredictedMos
+from omni_audio.evaluation.semantic_codes import code_clip
 from omni_audio.evaluation.signal_quality import (
     align,
     find_lag_samples,
@@ -29,7 +29,6 @@ from omni_audio.evaluation.signal_quality import (
 from omni_audio.evaluation.speaker_similarity import SpeakerEncoder
 from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_words
 from omni_audio.tokenizer.codec import Codec
-from omni_audio.tokenizer.semantic import ctc_to_text
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
@@ -213,18 +212,13 @@ def _add_beside_original(row: QualityRow, heard: Sequence[Heard], originals: Seq
         row.scores["wer_delta_points"] = Score.of(delta, len(words))
 
 
-@torch.no_grad()
 def semantic_ctc_wer(tokenizer: AudioTokenizer, clips: Sequence[SpeechClip]) -> Score | None:
     """WER, percent, of the letters that the semantic codes alone give, by the CTC head they were taught with.
 
     None where no clip has a transcript.
     """
-    counts: list[ErrorCounts] = []
-    for clip in clips:
-        if clip.text is not None:
-            codes_BF = tokenizer.encode(clip.pcm_S[None]).semantic_BF
-            log_probs_BTX = tokenizer.semantic.ctc_logits(tokenizer.semantic.fsq.values(codes_BF))
-            counts.append(count_words(clip.text, ctc_to_text(log_probs_BTX[0])))
+    coded = [code_clip(tokenizer, clip) for clip in clips if clip.text is not None]
+    counts = [clip.words for clip in coded if clip.words is not None]
     if sum(count.num_units for count in counts) == 0:
         return None
     return Score.of(corpus_rate_percent(counts), len(counts))

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from omni_audio.evaluation.codec_quality import QualityRow
+from omni_audio.evaluation.codec_quality import QualityRow, Score
 from omni_audio.evaluation.results import format_number
 
 COLUMNS = {
@@ -56,7 +56,12 @@ def _cell(row: QualityRow, name: str) -> str:
     if score is None:
         return "-"
     fewer = f" (n {score.n})" if score.n != row.n else ""
-    return f"{_short(score.value)} [{_short(score.low)}, {_short(score.high)}]{fewer}"
+    return score_text(score) + fewer
+
+
+def score_text(score: Score) -> str:
+    """A figure with its interval, as a table shows it."""
+    return f"{_short(score.value)} [{_short(score.low)}, {_short(score.high)}]"
 
 
 def _short(value: float) -> str:

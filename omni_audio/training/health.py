@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from omni_audio.checks import require, require_positive, require_range
+from omni_audio.tokenizer.code_usage import code_counts, usage_entropy_percent, used_percent
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,20 +41,6 @@ class HealthConfig:
             require_range("tokenizer_health.min_entropy_percent", self.min_entropy_percent, 0.0, 100.0)
         if self.min_discriminator_loss is not None:
             require_range("tokenizer_health.min_discriminator_loss", self.min_discriminator_loss, 0.0, 2.0)
-
-
-def code_counts(codes_NK: Tensor, size: int) -> Tensor:
-    """How often each code of each codebook was chosen: (N, K) codes -> (K, size) int64."""
-    return torch.stack([torch.bincount(codes_N, minlength=size) for codes_N in codes_NK.unbind(-1)])
-
-
-def usage_entropy_percent(counts_KC: Tensor) -> Tensor:
-    """Entropy of the codes of each codebook, (K,), in percent of the most that N choices of C codes can have."""
-    total = counts_KC.sum(-1, keepdim=True)
-    share_KC = counts_KC / total.clamp_min(1)
-    entropy_K = torch.special.entr(share_KC).sum(-1)
-    most = total[:, 0].clamp(2, counts_KC.shape[-1]).log()
-    return 100 * entropy_K / most
 
 
 class Watch(Callback):
@@ -124,7 +111,7 @@ class WatchCodes(Watch):
 
     def report(self, pl_module: lightning.LightningModule) -> None:
         entropy_K = usage_entropy_percent(self.counts_KC)
-        used_K = 100 * (self.counts_KC > 0).float().mean(-1)
+        used_K = used_percent(self.counts_KC)
         for stage, (entropy, used) in enumerate(zip(entropy_K.tolist(), used_K.tolist(), strict=True)):
             pl_module.log(f"train/codebook{stage}_entropy_percent", entropy, batch_size=1)
             pl_module.log(f"train/codebook{stage}_used_percent", used, batch_size=1)

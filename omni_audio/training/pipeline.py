@@ -19,6 +19,8 @@ from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, 
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
 from omni_audio.data.speech_cuts import answer_cuts, speech_cuts
+from omni_audio.data.teacher_cache import TeacherCache, make_teacher_features
+from omni_audio.data.teachers import load_teacher
 from omni_audio.data.tokenizer_data import AcousticCollate
 from omni_audio.model.build import (
     CONFIG,
@@ -122,7 +124,7 @@ class Run:
             corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
         )
         own_semantic = (
-            [config.semantic_loss, config.semantic_training] if config.tokenizer_build is None else []
+            [config.semantic_loss.facts(), config.semantic_training] if config.tokenizer_build is None else []
         )
         self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
@@ -176,16 +178,32 @@ class Run:
         caches = {split: AcousticCache.load(self.folders["codes"] / split) for split in TRAINED_SPLITS}
         tokenizer = self.load_acoustic()
         if self.config.tokenizer_build is None:
+            taught = self._teacher_features()
             collates = (
-                AcousticCollate(caches["train"], seed, True),
-                AcousticCollate(caches["dev"], seed, False),
+                AcousticCollate(caches["train"], seed, True, taught.get("train")),
+                AcousticCollate(caches["dev"], seed, False, taught.get("dev")),
             )
-            task = SemanticTask(tokenizer, self.config.semantic_loss, training)
+            width = taught["train"].width if taught else None
+            task = SemanticTask(tokenizer, self.config.semantic_loss, training, width)
             self._fit_on_speech(task, "semantic", training, collates)
         self._save_tokenizer(folder, tokenizer)
         shipped = self.load_tokenizer().to(resolve_device(self.config.runtime.device))
         for split, cache in caches.items():
             add_semantics(shipped, cache).save(folder / split)
+
+    def _teacher_features(self) -> dict[str, TeacherCache]:
+        """Features of each split by the frozen teacher, made at the first try; nothing where there is no teacher."""
+        loss = self.config.semantic_loss
+        if not loss.has_teacher:
+            return {}
+        paths = {split: self.folders["semantic"] / f"teacher-{split}.safetensors" for split in TRAINED_SPLITS}
+        missing = [split for split, path in paths.items() if not path.is_file()]
+        if missing:
+            device = resolve_device(self.config.runtime.device)
+            teacher = load_teacher(loss.teacher, loss.teacher_source, loss.teacher_layer, device)
+            for split in missing:
+                make_teacher_features(teacher, speech_cuts(self.paths, split)).save(paths[split])
+        return {split: TeacherCache.load(path) for split, path in paths.items()}
 
     def load_acoustic(self) -> AudioTokenizer:
         """The tokenizer after its own stage: its acoustic level is final."""

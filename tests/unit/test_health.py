@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from omni_audio.training.health import (
-    HealthConfig,
-    WatchCodes,
-    WatchDiscriminator,
+from omni_audio.tokenizer.code_usage import (
     code_counts,
     usage_entropy_percent,
+    usage_perplexity,
+    used_percent,
 )
+from omni_audio.training.health import HealthConfig, WatchCodes, WatchDiscriminator
 
 SIZE = 16
 CONFIG = HealthConfig(window_steps=4, after_steps=8, min_entropy_percent=30.0, min_discriminator_loss=0.1)
@@ -57,6 +57,8 @@ def test_entropy_is_a_share_of_what_is_possible() -> None:
     torch.testing.assert_close(usage_entropy_percent(torch.tensor([[1, 1, 1, 0]])), torch.tensor([100.0]))
     assert float(usage_entropy_percent(torch.zeros(1, 4, dtype=torch.long))) == 0.0
     assert code_counts(torch.tensor([[0, 1], [0, 2]]), 3).tolist() == [[2, 0, 0], [0, 1, 1]]
+    torch.testing.assert_close(usage_perplexity(counts_KC), torch.tensor([4.0, 1.0, 2.0]))
+    assert used_percent(counts_KC).tolist() == [100, 25, 50]
 
 
 def test_usage_is_logged_for_every_codebook() -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import itertools
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +27,8 @@ _ESPEAK_SYNCHRONOUS = 2
 _ESPEAK_RATE, _ESPEAK_PITCH, _ESPEAK_RANGE = 1, 3, 4
 _ESPEAK_CHARS_UTF8 = 1
 _ESPEAK_PHONEMES_IPA = 2
-_ESPEAK_DONT_EXIT = 0x8000
+_ESPEAK_PHONEME_EVENTS, _ESPEAK_EVENTS_IN_IPA, _ESPEAK_DONT_EXIT = 0x0001, 0x0002, 0x8000
+_ESPEAK_LIST_END, _ESPEAK_PHONEME = 0, 7
 PICO_RATE_HZ = 16_000
 
 
@@ -46,6 +49,33 @@ def import_engine(module: str, package: str) -> ModuleType:
         ) from error
 
 
+class _EspeakEventName(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _EspeakEvent(ctypes.Structure):
+    """`espeak_EVENT` of eSpeak NG's speak_lib.h, API revision 12."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EspeakEventName),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneOnset:
+    """Where eSpeak begins a phone: IPA with stress marks, "" for a pause; seconds from the start of its sound."""
+
+    ipa: str
+    start_s: float
+
+
 class EspeakEngine:
     """eSpeak NG through ctypes; about a thousand times real time.
 
@@ -64,21 +94,26 @@ class EspeakEngine:
             ctypes.c_int,
         )
         data_folder = self._folder.name.encode()
-        self.rate_hz = int(
-            self._lib.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data_folder, _ESPEAK_DONT_EXIT)
-        )
+        options = _ESPEAK_PHONEME_EVENTS | _ESPEAK_EVENTS_IN_IPA | _ESPEAK_DONT_EXIT
+        self.rate_hz = int(self._lib.espeak_Initialize(_ESPEAK_SYNCHRONOUS, 0, data_folder, options))
         if self.rate_hz <= 0:
             raise CorpusError("engine", "espeakng-loader", "a working eSpeak NG", "reinstall espeakng-loader")
         self._chunks: list[npt.NDArray[np.int16]] = []
+        self._onsets: list[PhoneOnset] = []
         callback_type = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_EspeakEvent)
         )
         self._callback = callback_type(self._collect)  # kept: ctypes does not hold a reference
         self._lib.espeak_SetSynthCallback(self._callback)
 
-    def _collect(self, samples: Any, num_samples: int, _events: Any) -> int:
+    def _collect(self, samples: Any, num_samples: int, events: Any) -> int:
         if samples and num_samples > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (num_samples,)).copy())
+        for event in itertools.takewhile(lambda event: event.type != _ESPEAK_LIST_END, events or ()):
+            if event.type == _ESPEAK_PHONEME:
+                # a name longer than 8 bytes is cut, perhaps inside a sign
+                name = event.id.string.decode(errors="ignore")
+                self._onsets.append(PhoneOnset(name, event.audio_position / 1000))
         return 0
 
     def speak(
@@ -112,12 +147,19 @@ class EspeakEngine:
         self._lib.espeak_SetParameter(_ESPEAK_RATE, words_per_minute, 0)
         self._lib.espeak_SetParameter(_ESPEAK_PITCH, pitch, 0)
         self._lib.espeak_SetParameter(_ESPEAK_RANGE, pitch_range, 0)
-        self._chunks = []
+        self._chunks, self._onsets = [], []
         data = text.encode()
         status = self._lib.espeak_Synth(data, len(data) + 1, 0, 0, 0, _ESPEAK_CHARS_UTF8, None, None)
         if status != 0 or not self._chunks:
             raise CorpusError("text", text, "text that eSpeak NG can speak", f"eSpeak NG status {status}")
         return np.concatenate(self._chunks).astype(np.float32) / 32768.0
+
+    def speak_phones(self, text: str, **settings: Any) -> tuple[PcmArray, list[PhoneOnset]]:
+        """Speaks a text and tells where each phone begins; arguments and errors as of speak().
+
+        The closure of a stop inside a word still counts to the phone before it: eSpeak names the stop at its release.
+        """
+        return self.speak(text, **settings), self._onsets
 
     def phonemes(self, text: str, accent: str) -> str:
         """How eSpeak would say a text, in IPA with stress marks.

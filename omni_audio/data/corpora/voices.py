@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import soxr
@@ -308,15 +308,7 @@ def speak(voice: Voice, text: str) -> PcmArray:
     """
     if voice.engine is Engine.ESPEAK:
         engine = espeak_engine()
-        pcm = engine.speak(
-            text,
-            accent=voice.accent,
-            variant=voice.variant,
-            variant_lines=voice.variant_lines,
-            words_per_minute=round(_ESPEAK_WORDS_PER_MINUTE * voice.speed),
-            pitch=max(0, min(99, round(50 * voice.pitch))),
-            pitch_range=50,
-        )
+        pcm = engine.speak(text, **espeak_settings(voice))
         rate_hz = engine.rate_hz
     elif voice.engine is Engine.PICO:
         pico = pico_engine()
@@ -332,9 +324,26 @@ def speak(voice: Voice, text: str) -> PcmArray:
             text, speed=voice.speed, noise_scale=_PIPER_NOISE_SCALE, noise_w_scale=_PIPER_NOISE_W_SCALE
         )
         rate_hz = piper.rate_hz
-    if rate_hz != SAMPLE_RATE_HZ:
-        pcm = soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
-    return normalize_speech(pcm, f"{voice.name}: {text}")
+    return normalize_speech(at_project_rate(pcm, rate_hz), f"{voice.name}: {text}")
+
+
+def espeak_settings(voice: Voice) -> dict[str, Any]:
+    """What EspeakEngine is told to speak in a voice of its own."""
+    return {
+        "accent": voice.accent,
+        "variant": voice.variant,
+        "variant_lines": voice.variant_lines,
+        "words_per_minute": round(_ESPEAK_WORDS_PER_MINUTE * voice.speed),
+        "pitch": max(0, min(99, round(50 * voice.pitch))),
+        "pitch_range": 50,
+    }
+
+
+def at_project_rate(pcm: PcmArray, rate_hz: int) -> PcmArray:
+    """(S,) samples of an engine at 16 kHz."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return pcm
+    return soxr.resample(pcm, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32)
 
 
 def normalize_speech(pcm: PcmArray, label: str) -> PcmArray:

@@ -155,6 +155,7 @@ def test_answers_are_checked_before_the_model_is_fitted(
 
     monkeypatch.setattr(pipeline, "ModelCollate", Collate)
     monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: split)
+    monkeypatch.setattr(pipeline, "load_drills", lambda paths: [])
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
     monkeypatch.setattr(pipeline, "spoken_by", lambda cuts, voice: [])
     monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)

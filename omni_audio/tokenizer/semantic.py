@@ -25,10 +25,10 @@ class SemanticConfig:
 
     num_coarse: int = 4
     width: int = 256
-    num_blocks: int = 6
+    num_blocks: int = 5
     num_decoder_blocks: int = 2
     kernel: int = 7
-    levels: list[int] = field(default_factory=lambda: [8, 8, 8, 8])
+    levels: list[int] = field(default_factory=lambda: [4, 4, 4, 4, 4, 4])
     ctc_steps: int = 4
     backprop_to_acoustic: bool = False
 
@@ -41,7 +41,7 @@ class SemanticConfig:
             "tokenizer.semantic.levels",
             self.levels,
             "one or more whole numbers of at least 2",
-            "For 4096 codes use [8, 8, 8, 8].",
+            "For 4096 codes use [4, 4, 4, 4, 4, 4].",
         )
 
     @property

@@ -21,7 +21,7 @@ class VectorQuantizerConfig:
 
     num_codebooks: int = 8
     codebook_size: int = 1024
-    code_width: int = 32
+    code_width: int = 96
     decay: float = 0.98
     dead_below: float = 0.1
     commitment_weight: float = 0.25

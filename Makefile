@@ -1,4 +1,4 @@
-# `make test` and `make demo` set up everything they need: a virtual environment in .venv, filled by pip.
+# Every target sets up what it needs: a virtual environment in .venv, filled by pip.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -6,7 +6,9 @@ SHELL := bash
 PYTHON ?=
 PIP_ARGS ?=
 BIN := .venv/bin
-STAMP := .venv/.setup-$(shell cat pyproject.toml | cksum | tr -s ' ' '-')
+SUM := $(shell cat pyproject.toml | cksum | tr -s ' ' '-')
+STAMP := .venv/.setup-$(SUM)
+BENCH_STAMP := .venv/.bench-$(SUM)
 RUN := runs/demo
 HUMAN ?= tests/data/allison-vm-msgsaved.flac
 
@@ -15,11 +17,16 @@ HUMAN ?= tests/data/allison-vm-msgsaved.flac
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## create .venv and install omni-audio with all extras (again only if pyproject.toml changed)
+setup: $(STAMP) ## create .venv and install omni-audio with its extras (again only if pyproject.toml changed)
 
 $(STAMP): pyproject.toml
 	@bash .ci/setup "$(PYTHON)" $(PIP_ARGS)
 	@rm -f .venv/.setup-*; touch $@
+
+$(BENCH_STAMP): $(STAMP)
+	@echo "make bench: installing the extra bench into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]" $(PIP_ARGS)
+	@rm -f .venv/.bench-*; touch $@
 
 lint: $(STAMP) ## ruff check, ruff format, pyright
 	$(BIN)/ruff check .
@@ -53,7 +60,7 @@ demo: $(STAMP) ## train, evaluate and talk to a small model: about 20 minutes on
 	  '  .venv/bin/omni-audio serve                    then use any OpenAI client' \
 	  '  .venv/bin/omni-audio train experiment=nano    the same road with about two hours'
 
-bench: $(STAMP) ## every benchmark, quick form
+bench: $(BENCH_STAMP) ## every benchmark, quick form
 	@shopt -s nullglob; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file --quick; done
 
 clean: ## remove caches; .venv and runs stay

@@ -241,7 +241,7 @@ def load_clips(tokenizer: AudioTokenizer, corpus: Path | None, num_answers: int)
         sounds += [(item.answer, item.answer_pcm()) for item in items]
     clips = []
     for text, pcm_S in sounds:
-        latent_BFD = tokenizer.quantizer.decode(tokenizer.encode(pcm_S[None]).acoustic_BFK)
+        latent_BFD = tokenizer.quantizer.decode(tokenizer.acoustic_codes(pcm_S[None]))
         clips.append(Clip(text, latent_BFD, tokenizer.vocoder(latent_BFD)))
     return clips
 

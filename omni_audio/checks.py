@@ -1,7 +1,10 @@
-"""Argument checks with one form of message: name, value, allowed, remedy."""
+"""Checks of arguments and optional packages with one form of message: name, value, allowed, remedy."""
 
+import importlib
+import importlib.util
 import math
 from pathlib import Path
+from types import ModuleType
 
 
 class NotAllowedError(ValueError):
@@ -45,3 +48,46 @@ def require_file(name: str, path: Path) -> None:
     require(
         path.is_file(), name, str(path), "an existing file", "Check the path, or run the step that makes it."
     )
+
+
+def require_package(module: str, wanted_for: str, remedy: str, chosen: str | None = None) -> None:
+    """Checks that an optional package is there, without importing it.
+
+    Args:
+        module: its top name.
+        wanted_for: what needs it.
+        remedy: how to install it.
+        chosen: where `wanted_for` is a setting, the value that needs the package.
+
+    Raises:
+        ValueError: it is not installed; the message says how to install it.
+    """
+    value, allowed = f"package {module} is missing", f"package {module} to be installed"
+    if chosen is not None:
+        value, allowed = chosen, f"a {wanted_for} whose package is installed ({module} is missing)"
+    require(importlib.util.find_spec(module) is not None, wanted_for, value, allowed, remedy)
+
+
+def package_folder(module: str, wanted_for: str, remedy: str) -> Path:
+    """Where an optional package lies, without importing it.
+
+    Raises:
+        ValueError: it is not installed; the message says how to install it.
+    """
+    require_package(module, wanted_for, remedy)
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+def import_optional(module: str, wanted_for: str, extra: str = "bench") -> ModuleType:
+    """Imports a package that only an extra installs.
+
+    Raises:
+        ValueError: it is not installed; the message names the extra.
+    """
+    require_package(
+        module.partition(".")[0], wanted_for, f"Install it with: pip install 'omni-audio[{extra}]'."
+    )
+    return importlib.import_module(module)

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lhotse import CutSet, MonoCut, SupervisionSegment
+from lhotse import CutSet, MonoCut
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_file
-from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, facts_of, load_cuts, load_drills
+from omni_audio.data.corpora.manifests import (
+    CorpusPaths,
+    each_cut,
+    facts_of,
+    load_cuts,
+    load_drills,
+    whole_cut,
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,23 +86,7 @@ def answer_cuts(requests: CutSet) -> list[MonoCut]:
             recording = facts[recording_field]
             if recording.id in cuts:
                 continue
-            words = SupervisionSegment(
-                id=recording.id,
-                recording_id=recording.id,
-                start=0.0,
-                duration=recording.duration,
-                text=facts[text_field],
-                language="en",
-                speaker="assistant",
-            )
-            cuts[recording.id] = MonoCut(
-                id=recording.id,
-                start=0.0,
-                duration=recording.duration,
-                channel=0,
-                recording=recording,
-                supervisions=[words],
-            )
+            cuts[recording.id] = whole_cut(recording.id, recording, facts[text_field], "assistant")
     return list(cuts.values())
 
 

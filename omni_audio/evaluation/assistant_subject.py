@@ -72,13 +72,7 @@ class AssistantSubject:
 
     def say(self, texts: Iterable[str]) -> list[Tensor]:
         """(S,) samples that speak each text; empty where the model made none."""
-        asked = (
-            (
-                self.assistant.builder().assistant(Mode.SAY).build(),
-                GenerationRequest(mode=Mode.SAY, script=self.assistant.text.spell(text)),
-            )
-            for text in texts
-        )
+        asked = (self.assistant.ask_to_say(text) for text in texts)
         return [answer.pcm(self.assistant) for answer in answer_all(self.assistant, asked, self.num_slots)]
 
     def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.checks import import_optional
 from omni_audio.evaluation.bootstrap import Interval, mean_interval, ratio_interval
 from omni_audio.evaluation.codec_clips import SpeechClip
 from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
@@ -27,7 +28,7 @@ from omni_audio.evaluation.signal_quality import (
 )
 from omni_audio.evaluation.speaker_similarity import SpeakerEncoder
 from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_words
-from omni_audio.tokenizer.codec import Codec, import_optional
+from omni_audio.tokenizer.codec import Codec
 from omni_audio.tokenizer.semantic import ctc_to_text
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 

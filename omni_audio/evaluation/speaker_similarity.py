@@ -7,16 +7,14 @@ are heard in the same places, and loud clips are brought to its level as quiet o
 as somebody else.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchaudio.transforms import MelSpectrogram
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.tokenizer.codec import check_clip, require_package
+from omni_audio.checks import package_folder
+from omni_audio.tokenizer.codec import check_clip
 
 REMEDY = "Install it with: pip install --no-deps Resemblyzer==0.1.4 (its own requirements are not needed)."
 NUM_MELS = 40
@@ -36,11 +34,7 @@ class SpeakerEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        require_package("resemblyzer", "speaker_similarity", REMEDY)
-        spec = find_spec("resemblyzer")
-        assert spec is not None
-        assert spec.submodule_search_locations
-        path = Path(spec.submodule_search_locations[0]) / "pretrained.pt"
+        path = package_folder("resemblyzer", "speaker_similarity", REMEDY) / "pretrained.pt"
         self.lstm = nn.LSTM(NUM_MELS, 256, 3, batch_first=True)
         self.linear = nn.Linear(256, 256)
         state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]

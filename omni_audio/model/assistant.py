@@ -239,8 +239,13 @@ class Assistant:
             ValueError: empty text.
         """
         require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
+        prompt, request = self.ask_to_say(text, **settings)
+        return self.collect(lambda: prompt, request)
+
+    def ask_to_say(self, text: str, **settings: Any) -> tuple[TokenSequence, GenerationRequest]:
+        """Prompt and request that make the network speak the text; `settings` as of say()."""
         request = GenerationRequest(mode=Mode.SAY, script=self.text.spell(text), **settings)
-        return self.collect(lambda: self.builder().assistant(Mode.SAY).build(), request)
+        return self.builder().assistant(Mode.SAY).build(), request
 
     def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:
         """Answers a conversation in request.mode; with `tools`, the answer may be a tool call."""

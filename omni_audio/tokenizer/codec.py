@@ -4,12 +4,9 @@ A codec takes 16 kHz samples and gives 16 kHz samples; what it does inside (anot
 own affair. The bits are counted as coded: without a container, the last frame whole.
 """
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -186,30 +183,3 @@ def to_pcm16(pcm_S: Tensor) -> npt.NDArray[np.int16]:
 def from_pcm16(samples: npt.NDArray[np.int16]) -> Tensor:
     """16-bit integers as (S,) float32 samples."""
     return torch.from_numpy(samples.astype(np.float32) / 32767)
-
-
-def require_package(module: str, wanted_for: str, remedy: str) -> None:
-    """Checks that an optional package is there, without importing it.
-
-    Raises:
-        ValueError: it is not; the message says how to install it.
-    """
-    require(
-        importlib.util.find_spec(module) is not None,
-        wanted_for,
-        f"package {module} is missing",
-        f"package {module} to be installed",
-        remedy,
-    )
-
-
-def import_optional(module: str, wanted_for: str, extra: str = "bench") -> ModuleType:
-    """Imports a package that only an extra installs.
-
-    Raises:
-        ValueError: it is not installed; the message names the extra.
-    """
-    require_package(
-        module.partition(".")[0], wanted_for, f"Install it with: pip install 'omni-audio[{extra}]'."
-    )
-    return importlib.import_module(module)

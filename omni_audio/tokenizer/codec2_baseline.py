@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.checks import require
+from omni_audio.checks import import_optional, require
 from omni_audio.tokenizer.codec import (
     CodedSpeech,
     check_clip,
     fit_length,
     from_pcm16,
-    import_optional,
     resample,
     to_pcm16,
 )

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.checks import require_range
+from omni_audio.checks import import_optional, require_range
 from omni_audio.tokenizer.codec import (
     BaselineWeights,
     CodedSpeech,
     check_clip,
     count_parameters,
     fit_length,
-    import_optional,
     resample,
 )
 

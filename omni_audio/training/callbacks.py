@@ -7,7 +7,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
-from omni_audio.data.tokenizer_data import draw_seed
+from omni_audio.data.draws import draw_seed
 
 
 class SeedEachStep(Callback):

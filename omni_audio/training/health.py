@@ -56,7 +56,54 @@ def usage_entropy_percent(counts_KC: Tensor) -> Tensor:
     return 100 * entropy_K / most
 
 
-class WatchCodes(Callback):
+class Watch(Callback):
+    """Gathers what the steps of a window give; logs it when the window is whole, and from `after_steps` on judges it.
+
+    Args:
+        config: windows and limits.
+    """
+
+    def __init__(self, config: HealthConfig) -> None:
+        self.config = config
+        self.num_steps = 0
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self.gather(outputs, is_first=self.num_steps == 0)
+        self.num_steps += 1
+        step = trainer.global_step
+        if step % self.config.window_steps:
+            return
+        is_whole, self.num_steps = self.num_steps == self.config.window_steps, 0
+        if not is_whole:
+            return
+        self.report(pl_module)
+        if step >= self.config.after_steps:
+            self.judge(step)
+
+    def gather(self, outputs: dict[str, Tensor], is_first: bool) -> None:
+        """Takes what a step gave; the first of a window begins anew."""
+        raise NotImplementedError
+
+    def report(self, pl_module: lightning.LightningModule) -> None:
+        """Logs a whole window, where there is something to log."""
+
+    def judge(self, step: int) -> None:
+        """Looks at the whole window that ends at this step.
+
+        Raises:
+            ValueError: the training has gone wrong.
+        """
+        raise NotImplementedError
+
+
+class WatchCodes(Watch):
     """Logs how each codebook is used, and stops a run in which one of them collapses.
 
     The task's steps must give `codes_NK`, the codes of all frames of the batch.
@@ -67,36 +114,26 @@ class WatchCodes(Callback):
     """
 
     def __init__(self, config: HealthConfig, size: int) -> None:
-        self.config, self.size = config, size
-        self.num_steps = 0
+        super().__init__(config)
+        self.size = size
         self.counts_KC = torch.zeros(0)
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def gather(self, outputs: dict[str, Tensor], is_first: bool) -> None:
         counts_KC = code_counts(outputs["codes_NK"], self.size)
-        self.counts_KC = self.counts_KC + counts_KC if self.num_steps else counts_KC
-        self.num_steps += 1
-        step = trainer.global_step
-        if step % self.config.window_steps:
-            return
-        is_whole, self.num_steps = self.num_steps == self.config.window_steps, 0
-        if not is_whole:
-            return
+        self.counts_KC = counts_KC if is_first else self.counts_KC + counts_KC
+
+    def report(self, pl_module: lightning.LightningModule) -> None:
         entropy_K = usage_entropy_percent(self.counts_KC)
         used_K = 100 * (self.counts_KC > 0).float().mean(-1)
         for stage, (entropy, used) in enumerate(zip(entropy_K.tolist(), used_K.tolist(), strict=True)):
             pl_module.log(f"train/codebook{stage}_entropy_percent", entropy, batch_size=1)
             pl_module.log(f"train/codebook{stage}_used_percent", used, batch_size=1)
+
+    def judge(self, step: int) -> None:
         least = self.config.min_entropy_percent
-        if least is None or step < self.config.after_steps:
+        if least is None:
             return
-        for stage, entropy in enumerate(entropy_K.tolist()):
+        for stage, entropy in enumerate(usage_entropy_percent(self.counts_KC).tolist()):
             require(
                 entropy >= least,
                 f"entropy of codebook {stage} at step {step}",
@@ -107,34 +144,27 @@ class WatchCodes(Callback):
             )
 
 
-class WatchDiscriminator(Callback):
+class WatchDiscriminator(Watch):
     """Stops a run whose discriminator tells everything apart while the decoder makes no way against it.
 
     The task's steps must give `discriminator` and `adversarial`, the two hinge losses.
     """
 
     def __init__(self, config: HealthConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self.losses: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def gather(self, outputs: dict[str, Tensor], is_first: bool) -> None:
+        if is_first:
+            self.losses = []
         self.losses.append((outputs["discriminator"], outputs["adversarial"]))
-        step = trainer.global_step
-        if step % self.config.window_steps:
-            return
-        losses, self.losses = self.losses, []
+
+    def judge(self, step: int) -> None:
         least = self.config.min_discriminator_loss
-        if least is None or step < self.config.after_steps or len(losses) < self.config.window_steps:
+        if least is None:
             return
-        discriminator, adversarial = torch.tensor(losses).unbind(-1)
-        half = math.ceil(len(losses) / 2)
+        discriminator, adversarial = torch.tensor(self.losses).unbind(-1)
+        half = math.ceil(len(self.losses) / 2)
         before, after = float(adversarial[:half].mean()), float(adversarial[-half:].mean())
         mean = float(discriminator.mean())
         require(
@@ -142,7 +172,7 @@ class WatchDiscriminator(Callback):
             f"discriminator loss at step {step}",
             round(mean, 4),
             f"at least tokenizer_health.min_discriminator_loss = {least}, or an adversarial loss that falls (it went "
-            f"from {before:.3f} to {after:.3f} in {len(losses)} steps)",
+            f"from {before:.3f} to {after:.3f} in {len(self.losses)} steps)",
             "The discriminator has won: lower adversarial.discriminator_optim.learning_rate or "
             "adversarial.discriminator.filters, or raise adversarial.feature_weight.",
         )

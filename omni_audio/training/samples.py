@@ -43,7 +43,7 @@ def sample_clips(cuts: CutSet, config: SamplesConfig) -> list[Tensor]:
 class DecodedSamples(Callback):
     """At each validation writes `samples/step-…/clip-i.wav` and `.png`, original above decoded.
 
-    The originals lie once in `samples/original`.
+    The originals are written once, into `samples/original`, when the training starts.
 
     Args:
         tokenizer: whose sound it is.
@@ -54,16 +54,27 @@ class DecodedSamples(Callback):
     def __init__(self, tokenizer: AudioTokenizer, folder: Path, clips: list[Tensor]) -> None:
         self.tokenizer, self.folder, self.clips = tokenizer, folder / SAMPLES, clips
 
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            self._write("original", self.clips)
+
     def on_validation_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Inside validation, where the averaged weights are in place if there are any."""
         if not trainer.is_global_zero:
             return
-        folders = [self.folder / "original", self.folder / f"step-{trainer.global_step:07d}"]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-        for i, pcm_S in enumerate(self.clips):
-            codes = self.tokenizer.encode(pcm_S[None])
-            decoded_S = self.tokenizer.decode(codes.acoustic_BFK)[0, : len(pcm_S)].float().cpu()
-            for folder, sound_S in zip(folders, (pcm_S, decoded_S), strict=True):
-                save_wav(folder / f"clip-{i}.wav", sound_S)
-            (folders[1] / f"clip-{i}.png").write_bytes(spectrogram_png([pcm_S, decoded_S]))
+        decoded = [self._decoded(pcm_S) for pcm_S in self.clips]
+        folder = self._write(f"step-{trainer.global_step:07d}", decoded)
+        for i, pair in enumerate(zip(self.clips, decoded, strict=True)):
+            (folder / f"clip-{i}.png").write_bytes(spectrogram_png(pair))
+
+    def _decoded(self, pcm_S: Tensor) -> Tensor:
+        acoustic_BFK = self.tokenizer.acoustic_codes(pcm_S[None])
+        return self.tokenizer.decode(acoustic_BFK)[0, : len(pcm_S)].float().cpu()
+
+    def _write(self, place: str, sounds: list[Tensor]) -> Path:
+        """One file a sound; returns their folder."""
+        folder = self.folder / place
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, sound_S in enumerate(sounds):
+            save_wav(folder / f"clip-{i}.wav", sound_S)
+        return folder

@@ -89,7 +89,7 @@ class TokenizerTask(Trained):
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
         if self._has_letters and batch.letters.rows_with_words:
-            acoustic_BFK = self.tokenizer.encode(batch.pcm_BS).acoustic_BFK
+            acoustic_BFK = self.tokenizer.acoustic_codes(batch.pcm_BS)
             wer = ctc_wer_percent(self.tokenizer, acoustic_BFK, batch.num_frames_B, batch.letters)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 

@@ -7,17 +7,16 @@ import torch
 
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.checks import import_optional
 from omni_audio.evaluation.codec_memory import BARE, peak_rss_mib
 from omni_audio.evaluation.codec_registry import CodecShelf, parse_spec
 from omni_audio.evaluation.codec_speed import speed_ratios, spread, step_times_ms, time_codecs
 from omni_audio.evaluation.signal_quality import align, find_lag_samples, si_sdr_db
-from omni_audio.tokenizer import codec as codec_module
 from omni_audio.tokenizer.codec import (
     BaselineWeights,
     StreamingCodec,
     TokenizerCodec,
     from_pcm16,
-    import_optional,
     to_pcm16,
 )
 from omni_audio.tokenizer.codec2_baseline import Codec2Baseline
@@ -198,7 +197,7 @@ def test_16_bits_there_and_back():
 
 
 def test_a_missing_package_names_its_extra(monkeypatch):
-    monkeypatch.setattr(codec_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"package pycodec2 is missing.*omni-audio\[bench\]"):
         Codec2Baseline(1.2)
     with pytest.raises(ValueError, match=r"omni-audio\[bench\]"):

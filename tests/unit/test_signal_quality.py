@@ -138,7 +138,7 @@ def test_windows_of_a_clip():
 
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setattr(signal_quality, "import_optional", lambda *_: pytest.fail("not asked"))
-    monkeypatch.setattr("omni_audio.tokenizer.codec.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("omni_audio.checks.importlib.util.find_spec", lambda name: None)
     tools = open_instruments(JudgeKind.none)
     assert set(tools.signal) == {"si_sdr_db", "mel_distance"}
     assert set(tools.absent) == {

@@ -1,6 +1,5 @@
 """Files of a corpus of recorded people: lhotse cut manifests and the datasheet."""
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -8,14 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lhotse import MonoCut, Recording, SupervisionSegment
-from lhotse.audio import AudioSource
+from lhotse import MonoCut
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.human_clips import Clip
 from omni_audio.data.corpora.human_packages import Package
 from omni_audio.data.corpora.human_sources import HumanSource
-from omni_audio.data.corpora.manifests import SPLITS, CorpusPaths, write_atomic
+from omni_audio.data.corpora.manifests import (
+    SPLITS,
+    CorpusPaths,
+    sound_file,
+    whole_cut,
+    write_atomic,
+    write_cuts,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,51 +31,25 @@ class StoredClip:
     path: Path
     num_samples: int
 
-    @property
-    def duration_s(self) -> float:
-        """Length of the sound, seconds."""
-        return self.num_samples / SAMPLE_RATE_HZ
-
 
 def write_human_cuts(paths: CorpusPaths, stored: Iterable[StoredClip]) -> None:
     """Writes `cuts-<split>.jsonl.gz`, one MonoCut a clip; a clip that has no transcript has `text` None.
 
     The custom fields of a cut are `source`, `key` and `licence`.
     """
-    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
+    cuts: dict[str, list[MonoCut]] = {split: [] for split in SPLITS}
     for row in stored:
-        lines[row.clip.source.split].append(json.dumps(_cut(row).to_dict()) + "\n")
-    for split, found in lines.items():
-        write_atomic(paths.cuts(split), gzip.compress("".join(found).encode(), 3, mtime=0))
+        cuts[row.clip.source.split].append(_cut(row))
+    for split, found in cuts.items():
+        write_cuts(paths.cuts(split), found)
 
 
 def _cut(row: StoredClip) -> MonoCut:
     clip, source = row.clip, row.clip.source
-    return MonoCut(
-        id=clip.clip_id,
-        start=0.0,
-        duration=row.duration_s,
-        channel=0,
-        recording=Recording(
-            id=clip.clip_id,
-            sources=[AudioSource(type="file", channels=[0], source=str(row.path))],
-            sampling_rate=SAMPLE_RATE_HZ,
-            num_samples=row.num_samples,
-            duration=row.duration_s,
-        ),
-        supervisions=[
-            SupervisionSegment(
-                id=clip.clip_id,
-                recording_id=clip.clip_id,
-                start=0.0,
-                duration=row.duration_s,
-                text=clip.text,
-                language=source.language,
-                speaker=clip.speaker,
-            )
-        ],
-        custom={"source": source.name, "key": clip.key, "licence": source.licence},
-    )
+    recording = sound_file(clip.clip_id, row.path, row.num_samples)
+    cut = whole_cut(clip.clip_id, recording, clip.text, clip.speaker, source.language)
+    cut.custom = {"source": source.name, "key": clip.key, "licence": source.licence}
+    return cut
 
 
 def write_human_datasheet(

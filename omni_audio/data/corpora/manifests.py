@@ -109,55 +109,57 @@ def write_manifests(
 
     def recording_of(path: Path) -> Recording:
         if path not in recordings:
-            recordings[path] = Recording(
-                id=f"{path.parent.name}-{path.stem}",
-                sources=[AudioSource(type="file", channels=[0], source=str(path))],
-                sampling_rate=SAMPLE_RATE_HZ,
-                num_samples=num_samples[path],
-                duration=num_samples[path] / SAMPLE_RATE_HZ,
-            )
+            recordings[path] = sound_file(f"{path.parent.name}-{path.stem}", path, num_samples[path])
         return recordings[path]
 
+    def request_cut(request: SpokenRequest) -> MonoCut:
+        item = request.item
+        cut = whole_cut(request.cut_id, recording_of(request.path), item.request, request.voice.name)
+        cut.custom = {
+            "item_id": item.item_id,
+            "template_id": item.template_id,
+            "domain": item.domain,
+            "answer": item.answer,
+            "plain_answer": item.plain_answer,
+            "tool_call": None if item.tool_call is None else asdict(item.tool_call),
+            "tool_result": item.tool_result,
+            "answer_recording": recording_of(answer_paths[item.answer]),
+            "plain_answer_recording": recording_of(answer_paths[item.plain_answer]),
+        }
+        return cut
+
     for split in SPLITS:
-        lines = []
-        for request in requests:
-            item = request.item
-            if item.split != split:
-                continue
-            cut = _spoken(request.cut_id, recording_of(request.path), item.request, request.voice)
-            cut.custom = {
-                "item_id": item.item_id,
-                "template_id": item.template_id,
-                "domain": item.domain,
-                "answer": item.answer,
-                "plain_answer": item.plain_answer,
-                "tool_call": None if item.tool_call is None else asdict(item.tool_call),
-                "tool_result": item.tool_result,
-                "answer_recording": recording_of(answer_paths[item.answer]),
-                "plain_answer_recording": recording_of(answer_paths[item.plain_answer]),
-            }
-            lines.append(json.dumps(cut.to_dict()) + "\n")
-        write_atomic(paths.cuts(split), gzip.compress("".join(lines).encode(), 3, mtime=0))
-    lines = [
-        json.dumps(
-            _spoken(f"drill-{number:06d}", recording_of(drill.path), drill.text, drill.voice).to_dict()
-        )
-        + "\n"
+        write_cuts(paths.cuts(split), (request_cut(r) for r in requests if r.item.split == split))
+    drill_cuts = (
+        whole_cut(f"drill-{number:06d}", recording_of(drill.path), drill.text, drill.voice.name)
         for number, drill in enumerate(drills)
-    ]
-    write_atomic(paths.drills, gzip.compress("".join(lines).encode(), 3, mtime=0))
+    )
+    write_cuts(paths.drills, drill_cuts)
 
 
-def _spoken(cut_id: str, recording: Recording, text: str, voice: Voice) -> MonoCut:
-    """A whole recording of one voice that says a text."""
+def sound_file(recording_id: str, path: Path, num_samples: int) -> Recording:
+    """A 16 kHz sound file of one channel."""
+    return Recording(
+        id=recording_id,
+        sources=[AudioSource(type="file", channels=[0], source=str(path))],
+        sampling_rate=SAMPLE_RATE_HZ,
+        num_samples=num_samples,
+        duration=num_samples / SAMPLE_RATE_HZ,
+    )
+
+
+def whole_cut(
+    cut_id: str, recording: Recording, text: str | None, speaker: str, language: str = "en"
+) -> MonoCut:
+    """A whole recording of one voice that says a text; None where nobody wrote it down."""
     words = SupervisionSegment(
         id=cut_id,
         recording_id=recording.id,
         start=0.0,
         duration=recording.duration,
         text=text,
-        language="en",
-        speaker=voice.name,
+        language=language,
+        speaker=speaker,
     )
     return MonoCut(
         id=cut_id,
@@ -167,6 +169,12 @@ def _spoken(cut_id: str, recording: Recording, text: str, voice: Voice) -> MonoC
         recording=recording,
         supervisions=[words],
     )
+
+
+def write_cuts(path: Path, cuts: Iterable[MonoCut]) -> None:
+    """Writes a manifest, one cut a line; the same cuts give the same bytes."""
+    lines = "".join(json.dumps(cut.to_dict()) + "\n" for cut in cuts)
+    write_atomic(path, gzip.compress(lines.encode(), 3, mtime=0))
 
 
 def load_drills(paths: CorpusPaths) -> list[MonoCut]:

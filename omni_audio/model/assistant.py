@@ -14,16 +14,9 @@ from torch import Tensor
 
 from omni_audio.checks import require
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer
-from omni_audio.model.generate import (
-    AudioFrame,
-    Event,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    Generator,
-    TextToken,
-    ToolToken,
-)
+from omni_audio.model.events import AudioFrame, Event, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.generate import Generator
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.assistant import Piece, PieceDecoder
-from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.serving.errors import overloaded
 from omni_audio.serving.stream import (
     AudioDelta,
@@ -30,7 +30,9 @@ from omni_audio.serving.stream import (
 )
 
 if TYPE_CHECKING:
-    from omni_audio.model.generate import Event, GenerationRequest, Generator
+    from omni_audio.model.events import Event
+    from omni_audio.model.generate import Generator
+    from omni_audio.model.request import GenerationRequest
     from omni_audio.model.sequence import TokenSequence
 
 logger = logging.getLogger(__name__)

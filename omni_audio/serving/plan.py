@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from omni_audio.model.assistant import Turn
-from omni_audio.model.generate import GenerationRequest
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import invalid_value, unsupported

@@ -6,15 +6,9 @@ import pytest
 import torch
 
 from omni_audio.model.assistant import Assistant, PieceDecoder, Role, Turn, WeightQuant
-from omni_audio.model.generate import (
-    AudioFrame,
-    Event,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    Generator,
-    TextToken,
-)
+from omni_audio.model.events import AudioFrame, Event, Finished, FinishReason, TextToken
+from omni_audio.model.generate import Generator
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode, pack
 from omni_audio.model.text import Special, TextTokenizer

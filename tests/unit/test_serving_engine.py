@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from omni_audio.model.assistant import Piece
-from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken
+from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stream import PromptRefusedError, StreamEnd, StreamFailedError

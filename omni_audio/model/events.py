@@ -41,10 +41,18 @@ class AudioFrame:
 
 @dataclass(slots=True)
 class Finished:
-    """The stream is over; its slot is free again."""
+    """The answer is over; its slot is free again, unless the stream is held (Generator.listen)."""
 
     slot: int
     reason: FinishReason
 
 
-Event = TextToken | ToolToken | AudioFrame | Finished
+@dataclass(slots=True)
+class Failed:
+    """The answer cannot go on; its slot is free again, held or not. The other streams go on."""
+
+    slot: int
+    error: ValueError
+
+
+Event = TextToken | ToolToken | AudioFrame | Finished | Failed

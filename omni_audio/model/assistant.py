@@ -14,16 +14,9 @@ from torch import Tensor
 
 from omni_audio.checks import require
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer
-from omni_audio.model.generate import (
-    AudioFrame,
-    Event,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    Generator,
-    TextToken,
-    ToolToken,
-)
+from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.generate import Generator
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
@@ -96,7 +89,13 @@ class PieceDecoder:
         }
 
     def push(self, event: Event) -> Piece:
-        """The piece of this event; the last one brings what was held back and the end of the sound."""
+        """The piece of this event; the last one brings what was held back and the end of the sound.
+
+        Raises:
+            ValueError: the stream failed.
+        """
+        if isinstance(event, Failed):
+            raise event.error
         if isinstance(event, AudioFrame):
             pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
                 event.codes_K[None, None], self.vocoder_state
@@ -166,7 +165,7 @@ class Assistant:
         if tools:
             builder.system(tools_text(tools))
         for turn in turns:
-            self._append(builder, turn, mode)
+            self.append(builder, turn, mode)
         return builder.assistant(mode).build()
 
     def builder(self) -> SequenceBuilder:
@@ -179,7 +178,12 @@ class Assistant:
             self.model.state_width,
         )
 
-    def _append(self, builder: SequenceBuilder, turn: Turn, mode: Mode) -> None:
+    def append(self, builder: SequenceBuilder, turn: Turn, mode: Mode) -> None:
+        """Puts a whole turn behind what the builder holds.
+
+        Raises:
+            ValueError: a turn without content.
+        """
         if turn.role is Role.ASSISTANT and turn.tool_call is not None:
             builder.assistant(mode).answer_tool_call(turn.tool_call).end()
         elif turn.role is Role.USER and turn.pcm_S is not None:

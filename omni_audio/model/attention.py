@@ -56,8 +56,19 @@ def visible(query: Places, key: Places, window: int) -> Tensor:
     return mask | ~mask.any(-1, keepdim=True)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBackend) -> Tensor:
-    """Softmax attention, (B, N, T, H).
+def pinned_bias(q: Tensor, q_to_pinned: Tensor, k: Tensor, pinned_BL: Tensor) -> Tensor:
+    """What to add to the scores, (B, N, T, L), so that pinned keys meet `q_to_pinned` and all others `q`.
+
+    Both are the same queries (B, N, T, H), turned to other positions. Where they are equal it is exactly 0.
+    """
+    change = (q_to_pinned.float() - q.float()) @ k.float().transpose(-1, -2) / math.sqrt(q.shape[-1])
+    return change.masked_fill(~pinned_BL[:, None, None], 0.0)
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBackend, bias: Tensor | None = None
+) -> Tensor:
+    """Softmax attention, (B, N, T, H); `bias` (B, N, T, L) is added to the scaled scores.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -69,6 +80,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBack
         )
     if backend is AttentionBackend.NAIVE:
         scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])
+        if bias is not None:
+            scores = scores + bias
         weights = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
         return weights.to(v.dtype) @ v
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None])
+    allowed = mask[:, None] if bias is None else bias.masked_fill(~mask[:, None], float("-inf")).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)

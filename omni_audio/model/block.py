@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from omni_audio.model.attention import AttentionBackend, attend
-from omni_audio.model.rotary import rotate
+from omni_audio.model.attention import AttentionBackend, attend, pinned_bias
+from omni_audio.model.rotary import Turns, rotate
 
 
 class Attention(nn.Module):
@@ -24,18 +24,21 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        turns: Tensor,
+        turns: Turns,
         mask_BTL: Tensor,
         cached: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> (B, T, D), and the keys and values (B, N, T, H) of these positions, rotated."""
         qkv = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
-        (q, k), v = rotate(qkv[:2], turns), qkv[2]
+        (q, k), v = rotate(qkv[:2], turns.own), qkv[2]
         all_k, all_v = k, v
         if cached is not None:
             all_k = torch.cat([cached[0].to(k.dtype), k], 2)
             all_v = torch.cat([cached[1].to(v.dtype), v], 2)
-        mixed = attend(q, all_k, all_v, mask_BTL, self.backend)
+        bias = None
+        if turns.to_pinned is not None and turns.pinned_BL is not None:
+            bias = pinned_bias(q, rotate(qkv[0], turns.to_pinned), all_k, turns.pinned_BL)
+        mixed = attend(q, all_k, all_v, mask_BTL, self.backend, bias)
         return self.out(rearrange(mixed, "b n t h -> b t (n h)")), k, v
 
 
@@ -68,7 +71,7 @@ class Block(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        turns: Tensor,
+        turns: Turns,
         mask_BTL: Tensor,
         cached: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend
 from omni_audio.model.block import Block
-from omni_audio.model.rotary import rotary_turns
+from omni_audio.model.rotary import Turns, rotary_turns
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,7 +68,7 @@ class DepthDecoder(nn.Module):
         offsets_K = torch.arange(given, device=codes_MK.device) * self.codebook_size
         x_MKD = torch.cat([first, self.embed(codes_MK + offsets_K).to(first.dtype)], 1)
         place_K = torch.arange(given + 1, device=codes_MK.device)
-        turns = rotary_turns(place_K[None], self.config.width // self.config.num_heads, 100.0)
+        turns = Turns(rotary_turns(place_K[None], self.config.width // self.config.num_heads, 100.0))
         mask = (place_K[:, None] >= place_K[None])[None].expand(x_MKD.shape[0], -1, -1)
         for block in self.blocks:
             x_MKD, _, _ = block(x_MKD, turns, mask)
@@ -83,11 +83,13 @@ class DepthDecoder(nn.Module):
         return (entropy_M * counts_M).sum() / counts_M.sum().clamp_min(1)
 
     @torch.no_grad()
-    def generate(self, hidden_MD: Tensor, semantic_MD: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
-        """Codes (M, K); `choose` takes logits (M, codebook_size) and returns codes (M,)."""
+    def generate(
+        self, hidden_MD: Tensor, semantic_MD: Tensor, choose: Callable[[int, Tensor], Tensor]
+    ) -> Tensor:
+        """Codes (M, K); `choose` takes the codebook's number and logits (M, codebook_size), and returns codes (M,)."""
         codes_MK = torch.zeros(hidden_MD.shape[0], 0, dtype=torch.long, device=hidden_MD.device)
         for stage in range(self.num_codebooks):
             state_MD = self._states(hidden_MD, semantic_MD, codes_MK)[:, -1]
             logits_MC = (state_MD @ self.heads[stage].to(state_MD.dtype)).float()
-            codes_MK = torch.cat([codes_MK, choose(logits_MC)[:, None]], 1)
+            codes_MK = torch.cat([codes_MK, choose(stage, logits_MC)[:, None]], 1)
         return codes_MK

@@ -1,291 +1,265 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
-from dataclasses import dataclass, field
-from enum import Enum
+from collections import deque
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from omni_audio.checks import require
+from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextToken, ToolToken
+from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
+from omni_audio.model.grammar import AnswerGrammar, Phase
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import Sampler
-from omni_audio.model.sequence import NO_CHUNK, NO_CODE, LayoutConfig, Mode, TokenSequence
-from omni_audio.model.text import Special, Vocabulary
+from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
+from omni_audio.model.text import Special
 from omni_audio.model.transformer import OmniModel
 
 
-@dataclass(kw_only=True, slots=True)
-class GenerationRequest:
-    """What to generate after a prompt that ends with the mode token.
-
-    Attributes:
-        mode: decides which ids may follow which.
-        tools: whether a tool call may open the answer.
-        tool_required: whether it must.
-        temperature, top_p: of text ids; 0 is greedy. Ids of a tool call are always greedy: it is data, not style.
-        audio_temperature, audio_top_p: of semantic and acoustic codes.
-        seed: of this stream's draws.
-        max_text_tokens, max_frames: limits; reaching one ends with reason "length".
-        script: text ids that Mode.SAY speaks (TextTokenizer.spell): they stand in the answer as they are, only the
-            sound is generated.
-    """
-
-    mode: Mode
-    tools: bool = False
-    tool_required: bool = False
-    temperature: float = 0.0
-    top_p: float = 1.0
-    audio_temperature: float = 0.6
-    audio_top_p: float = 0.95
-    seed: int = 0
-    max_text_tokens: int = 256
-    max_frames: int = 375
-    script: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
-        require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
-        require(
-            self.tools or not self.tool_required,
-            "tool_required",
-            True,
-            "False when no tools are offered",
-            "Offer tools.",
-        )
-        require(
-            (self.mode is Mode.SAY) == bool(self.script),
-            "script",
-            self.script,
-            "text ids with Mode.SAY, and none with the other modes",
-            "Spell the text to be spoken.",
-        )
-
-
-class FinishReason(Enum):
-    """Why a stream ended."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    TOOL_CALLS = "tool_calls"
-
-
 @dataclass(slots=True)
-class TextToken:
-    """An id of the answer's text (or of its transcript)."""
+class _Answer:
+    """An answer on its way: its form, its draws, what it has said so far, and what it has yet to read."""
 
-    slot: int
-    id: int
-
-
-@dataclass(slots=True)
-class ToolToken:
-    """An id of a tool call's JSON; `starts_call` on the first of a call."""
-
-    slot: int
-    id: int
-    starts_call: bool
-
-
-@dataclass(slots=True)
-class AudioFrame:
-    """Acoustic codes (K,) of the next 80 ms."""
-
-    slot: int
-    codes_K: Tensor
-
-
-@dataclass(slots=True)
-class Finished:
-    """The stream is over; its slot is free again."""
-
-    slot: int
-    reason: FinishReason
-
-
-Event = TextToken | ToolToken | AudioFrame | Finished
-
-
-class Phase(Enum):
-    """Where an answer stands."""
-
-    OPENING = "opening"
-    TEXT = "text"
-    FRAMES = "frames"
-    LAST_FRAMES = "last_frames"
-    TOOL = "tool"
-
-
-class AnswerGrammar:
-    """Which ids may come next in an answer, and what an id means."""
-
-    def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
-        self.vocabulary, self.layout, self.request = vocabulary, layout, request
-        self.num_text = self.num_frames = self.in_phase = 0
-        opens_with_text = request.mode in (Mode.SAY, Mode.TRANSCRIBE)
-        self.phase = Phase.TEXT if opens_with_text else Phase.OPENING
-
-    def allowed_ids(self) -> Tensor:
-        """(V,) bool mask of the ids that may come next."""
-        words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
-        mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
-        speaks = self.request.mode is Mode.REPLY_AUDIO
-        script, script_is_over = self.request.script, self.num_text >= len(self.request.script)
-        if script and self.phase is Phase.TEXT:
-            mask_V[Special.TEXT_END if script_is_over else script[self.num_text]] = True
-        elif script and script_is_over and self.phase is Phase.FRAMES and self.in_phase == 0:
-            mask_V[Special.TEXT_END] = True
-        elif self.phase in (Phase.OPENING, Phase.TEXT):
-            must_call = self.phase is Phase.OPENING and self.request.tool_required
-            mask_V[words] = not must_call
-            mask_V[Special.TOOL_CALL] = self.phase is Phase.OPENING and self.request.tools
-            has_words = self.num_text > 0 or self.request.mode is Mode.TRANSCRIBE
-            mask_V[Special.TEXT_END if speaks else Special.END] = has_words and not must_call
-        elif self.phase is Phase.TOOL:
-            mask_V[words] = True
-            mask_V[Special.END] = self.in_phase > 0
-        else:
-            mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
-            mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
-            mask_V[Special.TEXT_END] = not script and self.phase is Phase.FRAMES and self.in_phase == 0
-        return mask_V
-
-    def push(self, token: int) -> FinishReason | None:
-        """Takes the chosen id; returns a reason when the answer is over."""
-        if token == Special.END:
-            return FinishReason.TOOL_CALLS if self.phase is Phase.TOOL else FinishReason.STOP
-        self.in_phase += 1
-        if token == Special.TOOL_CALL:
-            self._enter(Phase.TOOL)
-        elif token == Special.TEXT_END:
-            self._enter(Phase.LAST_FRAMES)
-        elif self.vocabulary.is_semantic(token):
-            self.num_frames += 1
-            if self.phase is Phase.FRAMES and self.in_phase == self.layout.interleave_frames:
-                self._enter(Phase.TEXT)
-        else:
-            self.num_text += 1
-            if self.phase is Phase.OPENING:
-                self.phase = Phase.TEXT
-            speaks = self.request.mode in (Mode.SAY, Mode.REPLY_AUDIO)
-            interleaves = speaks and self.phase is Phase.TEXT
-            size = self.layout.piece_size(self.num_frames, self.request.mode is Mode.SAY)
-            if interleaves and self.in_phase == size:
-                self._enter(Phase.FRAMES)
-        too_long = self.num_text >= self.request.max_text_tokens and not self.request.script
-        over = too_long or self.num_frames >= self.request.max_frames
-        return FinishReason.LENGTH if over else None
-
-    def _enter(self, phase: Phase) -> None:
-        self.phase, self.in_phase = phase, 0
-
-
-@dataclass(slots=True)
-class _Stream:
     grammar: AnswerGrammar
     text_sampler: Sampler
     audio_sampler: Sampler
-    hidden_D: Tensor
+    said: set[int]
+    """Its text ids."""
+    sounded: list[set[int]]
+    """Its semantic ids, and the codes of each acoustic codebook."""
+    unread: deque[TokenSequence]
 
 
 class Generator:
     """Answers of many streams, one position at a time.
 
-    Each stream has a slot of the cache; its output depends on its own prompt, request and seed.
+    Each stream has a slot of the cache; its output depends on its own prompt, request and seed. A slot either serves
+    one answer (`open`), or is held by an endless stream that listens and answers in turn (`listen`, `answer`): the
+    ring cache keeps what was last and what is pinned, in constant memory.
+
+    `prefill_positions`: the most positions of a prompt that go through the stack at once.
     """
 
-    def __init__(self, model: OmniModel, num_slots: int = 1) -> None:
-        self.model, self.num_slots = model, num_slots
+    def __init__(
+        self, model: OmniModel, num_slots: int = 1, prefill_positions: int = PREFILL_POSITIONS
+    ) -> None:
+        self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
         self.cache = model.empty_cache(num_slots)
-        self.streams: dict[int, _Stream] = {}
+        self.streams: dict[int, _Answer] = {}
+        """The answers on their way, by slot."""
+        self.held: dict[int, int] = {}
+        """The last id that each endless stream read or said, by slot."""
+        self._hidden_D: dict[int, Tensor] = {}
 
     @property
     def free_slots(self) -> list[int]:
-        return [slot for slot in range(self.num_slots) if slot not in self.streams]
+        return [slot for slot in range(self.num_slots) if slot not in self.streams and slot not in self.held]
 
     @torch.no_grad()
     def open(self, slot: int, prompt: TokenSequence, request: GenerationRequest) -> None:
-        """Feeds the prompt into the slot.
+        """Begins one answer; the slot is free after it.
+
+        The first piece of the prompt is read at once, each further one by a step, so that other streams go on between.
 
         Raises:
-            ValueError: the slot is busy or does not exist.
+            ValueError: the slot is busy or does not exist, or prompt or request do not fit (check_sequence).
         """
-        require(
-            0 <= slot < self.num_slots,
-            "slot",
-            slot,
-            f"0 to {self.num_slots - 1}",
-            "Use a slot of this generator.",
-        )
-        require(slot not in self.streams, "slot", slot, "a free slot", "Close the stream in it first.")
+        self._require_slot(slot)
+        remedy = "Close the stream in it first."
+        require(slot not in self.streams and slot not in self.held, "slot", slot, "a free slot", remedy)
+        check_sequence(prompt, self.model)
+        answer = self._answer(request, int(prompt.ids_T[-1]))
+        answer.unread.extend(pieces(prompt, self.prefill_positions))
         self.cache.reset(slot)
-        device = self.model.device
-        hidden_BTD = self.model.advance(
-            prompt.ids_T[None].to(device),
-            prompt.codes_TK[None].to(device),
-            prompt.chunk_T[None].to(device),
-            prompt.pinned_T[None].to(device),
-            self.cache,
-            torch.tensor([slot], device=device),
-            prompt.states_TS[None].to(device),
+        self._read(slot, answer.unread.popleft())
+        self.streams[slot] = answer
+
+    @torch.no_grad()
+    def listen(self, slot: int, sequence: TokenSequence) -> None:
+        """Reads further positions of an endless stream; the first sequence of a stream begins with <bos>.
+
+        Raises:
+            ValueError: the slot does not exist or is answering; <bos> in a slot that was not closed, or anything else
+                in a free one; the sequence does not fit (check_sequence).
+        """
+        self._require_slot(slot)
+        remedy = "Step until it has finished, or interrupt it."
+        require(slot not in self.streams, "slot", slot, "a slot that is not answering", remedy)
+        is_held = slot in self.held
+        first = next(iter(sequence.ids_T.flatten()[:1].tolist()), None)
+        require(
+            is_held != (first == Special.BOS),
+            f"the first id for slot {slot}",
+            first,
+            "an id of a further segment" if is_held else f"<bos> = {int(Special.BOS)}",
+            "Close the slot before a new stream." if is_held else "Begin the stream with its system segment.",
         )
-        self.streams[slot] = _Stream(
-            AnswerGrammar(self.model.vocabulary, self.model.config.layout, request),
-            Sampler(request.temperature, request.top_p, request.seed),
-            Sampler(request.audio_temperature, request.audio_top_p, request.seed),
-            hidden_BTD[0, -1],
+        check_sequence(sequence, self.model, int(self.cache.length_S[slot]) if is_held else 0)
+        if not is_held:
+            self.cache.reset(slot)
+        for piece in pieces(sequence, self.prefill_positions):
+            self._read(slot, piece)
+        self.held[slot] = int(sequence.ids_T[-1])
+
+    def answer(self, slot: int, request: GenerationRequest) -> None:
+        """Begins an answer in a held slot that has read the mode token; the slot stays held after it.
+
+        Raises:
+            ValueError: the slot is not held or is answering, or the request does not fit.
+        """
+        self._require_slot(slot)
+        require(slot in self.held, "slot", slot, "a held slot", "Begin a stream in it with listen().")
+        require(
+            slot not in self.streams, "slot", slot, "a slot that is not answering", "Step until it is done."
         )
+        self.streams[slot] = self._answer(request, self.held[slot])
+
+    @torch.no_grad()
+    def interrupt(self, slot: int) -> None:
+        """Ends the answer where it stands; a held stream reads <end> and can listen again."""
+        if self.streams.pop(slot, None) is not None and slot in self.held:
+            self._advance([slot], [Special.END], self._no_codes(1))
 
     def close(self, slot: int) -> None:
         """Frees the slot at once; a slot that is free already stays so."""
         self.streams.pop(slot, None)
+        self.held.pop(slot, None)
+        self._hidden_D.pop(slot, None)
 
     @torch.no_grad()
     def step(self) -> list[Event]:
-        """One position for every open stream."""
-        slots = sorted(self.streams)
+        """One position for every answer; one that is still reading its prompt reads a piece of it instead."""
+        reading = [slot for slot, answer in self.streams.items() if answer.unread]
+        for slot in reading:
+            self._read(slot, self.streams[slot].unread.popleft())
+        slots = sorted(self.streams.keys() - reading)
         if not slots:
             return []
-        hidden_BD = torch.stack([self.streams[slot].hidden_D for slot in slots])
-        logits_BV = self.model.head(hidden_BD).float()
-        ids = [self._choose(slot, logits_V) for slot, logits_V in zip(slots, logits_BV, strict=True)]
-        codes_BK = self._frame_codes(slots, ids, hidden_BD)
+        hidden_BD = torch.stack([self._hidden_D[slot] for slot in slots])
         events: list[Event] = []
+        rows: list[int] = []
+        ids: list[int] = []
+        for row, logits_V in enumerate(self.model.head(hidden_BD).float()):
+            try:
+                ids.append(self._choose(slots[row], logits_V))
+                rows.append(row)
+            except ValueError as error:
+                self.close(slots[row])
+                events.append(Failed(slots[row], error))
+        slots = [slots[row] for row in rows]
+        codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
         for slot, token, codes_K in zip(slots, ids, codes_BK, strict=True):
             events += self._events(slot, token, codes_K)
-        going = [i for i, slot in enumerate(slots) if slot in self.streams]
-        if going:
-            device = self.model.device
-            none_B1 = torch.full((len(going), 1), NO_CHUNK, device=device)
-            hidden_BTD = self.model.advance(
-                torch.tensor([[ids[i]] for i in going], device=device),
-                codes_BK[going][:, None],
-                none_B1,
-                torch.zeros_like(none_B1, dtype=torch.bool),
-                self.cache,
-                torch.tensor([slots[i] for i in going], device=device),
-            )
-            for row, i in enumerate(going):
-                self.streams[slots[i]].hidden_D = hidden_BTD[row, -1]
+        going = [i for i, slot in enumerate(slots) if slot in self.streams or slot in self.held]
+        self._advance([slots[i] for i in going], [ids[i] for i in going], codes_BK[going])
+        for event in events:
+            if isinstance(event, Finished) and self.held.get(event.slot, Special.END) != Special.END:
+                self._advance([event.slot], [Special.END], self._no_codes(1))
         return events
 
+    def _require_slot(self, slot: int) -> None:
+        allowed = f"0 to {self.num_slots - 1}"
+        require(0 <= slot < self.num_slots, "slot", slot, allowed, "Use a slot of this generator.")
+
+    def _answer(self, request: GenerationRequest, last_id: int) -> _Answer:
+        """An answer that has said nothing yet, behind a prompt that ends with this id."""
+        mode = request.mode.special
+        require(
+            last_id == mode,
+            "the last id of the prompt",
+            last_id,
+            f"<{mode.name}> = {int(mode)}",
+            "Ask for it.",
+        )
+        vocabulary = self.model.vocabulary
+        for token in request.script:
+            require(
+                vocabulary.is_text(token),
+                "script",
+                token,
+                "ids of text",
+                "Spell it with TextTokenizer.spell.",
+            )
+        return _Answer(
+            AnswerGrammar(vocabulary, self.model.config.layout, request),
+            request.text_sampler(),
+            request.audio_sampler(),
+            set(),
+            [set() for _ in range(1 + self.model.depth.num_codebooks)],
+            deque(),
+        )
+
+    def _read(self, slot: int, piece: TokenSequence) -> None:
+        device = self.model.device
+        hidden_BTD = self.model.advance(
+            piece.ids_T[None].to(device),
+            piece.codes_TK[None].to(device),
+            piece.chunk_T[None].to(device),
+            piece.pinned_T[None].to(device),
+            self.cache,
+            torch.tensor([slot], device=device),
+            piece.states_TS[None].to(device),
+        )
+        self._hidden_D[slot] = hidden_BTD[0, -1]
+
+    def _advance(self, slots: list[int], ids: list[int], codes_BK: Tensor) -> None:
+        """Feeds one position to each of the slots."""
+        if not slots:
+            return
+        device = self.model.device
+        none_B1 = torch.full((len(slots), 1), NO_CHUNK, device=device)
+        hidden_BTD = self.model.advance(
+            torch.tensor(ids, device=device)[:, None],
+            codes_BK[:, None],
+            none_B1,
+            torch.zeros_like(none_B1, dtype=torch.bool),
+            self.cache,
+            torch.tensor(slots, device=device),
+        )
+        for row, slot in enumerate(slots):
+            self._hidden_D[slot] = hidden_BTD[row, -1]
+            if slot in self.held:
+                self.held[slot] = int(ids[row])
+
+    def _no_codes(self, num_rows: int) -> Tensor:
+        return torch.full((num_rows, self.model.depth.num_codebooks), NO_CODE, device=self.model.device)
+
     def _choose(self, slot: int, logits_V: Tensor) -> int:
-        stream = self.streams[slot]
-        allowed_V = stream.grammar.allowed_ids().to(logits_V.device)
+        """The stream's next id.
+
+        Raises:
+            ValueError: nothing is allowed, or the network gave no finite numbers.
+        """
+        answer = self.streams[slot]
+        phase = answer.grammar.phase
+        allowed_V = answer.grammar.allowed_ids().to(logits_V.device)
+        name = f"what may follow in slot {slot}, phase {phase.value},"
+        require(
+            bool(allowed_V.any()), name, "nothing", "at least one id", "Check the request and the grammar."
+        )
+        name = f"the logits of slot {slot}"
+        remedy = "Check the weights and the prompt."
+        require(bool(torch.isfinite(logits_V).all()), name, "NaN or infinite", "finite numbers", remedy)
         logits_V = logits_V.masked_fill(~allowed_V, float("-inf"))
-        phase = stream.grammar.phase
         if phase is Phase.TOOL:
             return int(logits_V.argmax())
-        frames = phase in (Phase.FRAMES, Phase.LAST_FRAMES)
-        return (stream.audio_sampler if frames else stream.text_sampler).choose(logits_V)
+        if phase in (Phase.FRAMES, Phase.LAST_FRAMES):
+            return answer.audio_sampler.choose(logits_V, answer.sounded[0])
+        return answer.text_sampler.choose(logits_V, answer.said)
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
         """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""
-        codes_BK = torch.full((len(ids), self.model.depth.num_codebooks), NO_CODE, device=hidden_BD.device)
+        codes_BK = self._no_codes(len(ids))
         rows = [i for i, token in enumerate(ids) if self.model.vocabulary.is_semantic(token)]
         if rows:
-            samplers = [self.streams[slots[i]].audio_sampler for i in rows]
+            answers = [self.streams[slots[i]] for i in rows]
 
-            def choose(logits_MC: Tensor) -> Tensor:
-                chosen = [sampler.choose(row) for sampler, row in zip(samplers, logits_MC, strict=True)]
+            def choose(codebook: int, logits_MC: Tensor) -> Tensor:
+                chosen = [
+                    answer.audio_sampler.choose(logits_C, answer.sounded[1 + codebook])
+                    for answer, logits_C in zip(answers, logits_MC, strict=True)
+                ]
                 return torch.tensor(chosen, device=logits_MC.device)
 
             semantic_MD = self.model.embed(torch.tensor([ids[i] for i in rows], device=hidden_BD.device))
@@ -293,15 +267,21 @@ class Generator:
         return codes_BK
 
     def _events(self, slot: int, token: int, codes_K: Tensor) -> list[Event]:
-        grammar = self.streams[slot].grammar
-        is_tool, starts_call = grammar.phase is Phase.TOOL, grammar.in_phase == 0
-        reason = grammar.push(token)
+        answer = self.streams[slot]
+        is_tool, starts_call = answer.grammar.phase is Phase.TOOL, answer.grammar.in_phase == 0
+        reason = answer.grammar.push(token)
         events: list[Event] = []
         if self.model.vocabulary.is_semantic(token):
+            for seen, code in zip(answer.sounded, [token, *codes_K.tolist()], strict=True):
+                seen.add(code)
             events.append(AudioFrame(slot, codes_K))
         elif self.model.vocabulary.is_text(token):
+            if not is_tool:
+                answer.said.add(token)
             events.append(ToolToken(slot, token, starts_call) if is_tool else TextToken(slot, token))
         if reason is not None:
-            self.close(slot)
+            del self.streams[slot]
+            if slot not in self.held:
+                self.close(slot)
             events.append(Finished(slot, reason))
         return events

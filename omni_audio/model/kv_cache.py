@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.attention import Places
+from omni_audio.model.rotary import rotary_turns, rotate
 
 
 @dataclass(slots=True)
@@ -14,6 +15,7 @@ class KVCache:
 
     keys, values: (layers, slots, N, L, H) with L = pinned + window. Pinned positions keep fixed places, the others
     go round the ring behind them. position (slots, L) is -1 where nothing lies; length (slots,) counts positions fed.
+    Keys of the ring are turned as if the stream had begun at position origin (slots,), a multiple of the window.
     """
 
     keys: Tensor
@@ -22,6 +24,7 @@ class KVCache:
     chunk_SL: Tensor
     pinned_SL: Tensor
     length_S: Tensor
+    origin_S: Tensor
     num_pinned_places: int
 
     @classmethod
@@ -47,6 +50,7 @@ class KVCache:
             torch.full((num_slots, places), -1, device=device),
             torch.zeros(num_slots, places, dtype=torch.bool, device=device),
             torch.zeros(num_slots, dtype=torch.long, device=device),
+            torch.zeros(num_slots, dtype=torch.long, device=device),
             pinned,
         )
 
@@ -55,15 +59,40 @@ class KVCache:
         return self.position_SL.shape[0]
 
     def reset(self, slot: int) -> None:
-        """Forgets the stream in this slot."""
+        """Forgets the stream in this slot, to the last number: masked values still count where they are NaN."""
+        self.keys[:, slot] = 0
+        self.values[:, slot] = 0
         self.position_SL[slot] = -1
+        self.chunk_SL[slot] = -1
         self.pinned_SL[slot] = False
         self.length_S[slot] = 0
+        self.origin_S[slot] = 0
+
+    @property
+    def window(self) -> int:
+        return self.position_SL.shape[1] - self.num_pinned_places
+
+    def keep_in_range(self, slots: Tensor, rotary_base: float) -> None:
+        """Turns the ring's keys of a slot back, once in a window, so that its next position is less than L + window.
+
+        Positions relative to each other stay as they are; the absolute ones stay small, however long the stream.
+        """
+        ahead = self.length_S[slots] - self.origin_S[slots] - self.position_SL.shape[1]
+        back_B = ahead.clamp_min(0) // self.window * self.window
+        for slot, back in zip(slots.tolist(), back_B.tolist(), strict=True):
+            if back > 0:
+                ring = self.keys[:, slot, :, self.num_pinned_places :]
+                turns = rotary_turns(torch.tensor([[-back]], device=ring.device), ring.shape[-1], rotary_base)
+                ring.copy_(rotate(ring, turns))
+                self.origin_S[slot] += back
+
+    def furthest(self, slots: Tensor) -> int:
+        """Positions fed to the slot that was fed most."""
+        return int(self.length_S[slots].max())
 
     def used_places(self, slots: Tensor) -> int:
         """Places that may hold something in these slots: less than L until a ring is full."""
-        furthest = int(self.length_S[slots].max())
-        return min(self.position_SL.shape[1], self.num_pinned_places + furthest)
+        return min(self.position_SL.shape[1], self.num_pinned_places + self.furthest(slots))
 
     def places(self, slots: Tensor, used: int) -> Places:
         """What lies in the first `used` places of the slots, (B, used)."""
@@ -77,8 +106,7 @@ class KVCache:
 
     def target_places(self, slots: Tensor, new: Places) -> Tensor:
         """Where each of the new positions goes, (B, T)."""
-        ring = self.position_SL.shape[1] - self.num_pinned_places
-        in_ring = self.num_pinned_places + new.position_BT % ring
+        in_ring = self.num_pinned_places + new.position_BT % self.window
         return torch.where(new.pinned_BT, new.position_BT, in_ring)
 
     def write(self, slots: Tensor, new: Places, keys: list[Tensor], values: list[Tensor]) -> None:
@@ -87,7 +115,6 @@ class KVCache:
         Raises:
             ValueError: a pinned position lies behind the pinned places.
         """
-        ring = self.position_SL.shape[1] - self.num_pinned_places
         if bool((new.pinned_BT & (new.position_BT >= self.num_pinned_places)).any()):
             raise ValueError(
                 f"a pinned position is {int(new.position_BT[new.pinned_BT].max())}: expected less than "
@@ -95,7 +122,7 @@ class KVCache:
             )
         target = self.target_places(slots, new)
         newest = new.position_BT[:, -1:]
-        keep = new.pinned_BT | (new.position_BT > newest - ring)
+        keep = new.pinned_BT | (new.position_BT > newest - self.window)
         for row, slot in enumerate(slots.tolist()):
             where, chosen = target[row][keep[row]], keep[row]
             self.position_SL[slot, where] = new.position_BT[row][chosen]

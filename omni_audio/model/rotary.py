@@ -1,11 +1,28 @@
 """Rotary position embedding.
 
 Source: RoFormer (Su et al. 2021, section 3.2.2): neighbouring numbers of a head form one complex number, turned by an
-angle that grows with the position.
+angle that grows with the position. Only differences of positions count, which is what endless streams rest on.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(slots=True)
+class Turns:
+    """How the positions of one pass are turned.
+
+    Attributes:
+        own: of each position, as its neighbours in the window see it, (B, 1, T, H / 2).
+        to_pinned: of queries as they meet pinned keys, of the same shape; None where it is `own` for all of them.
+        pinned_BL: which keys are pinned, the cached ones first; used with `to_pinned`.
+    """
+
+    own: Tensor
+    to_pinned: Tensor | None = None
+    pinned_BL: Tensor | None = None
 
 
 def rotary_turns(position_BT: Tensor, head_width: int, base: float) -> Tensor:

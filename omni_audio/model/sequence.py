@@ -1,5 +1,7 @@
 """The one sequence format: text, speech, tools and answers as positions of one stream."""
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -98,6 +100,18 @@ class TokenSequence:
 
     def __len__(self) -> int:
         return self.ids_T.shape[0]
+
+    def part(self, start: int, stop: int | None = None) -> "TokenSequence":
+        """Positions `start` to `stop`, of the same storage; heard spans, which training alone needs, are left out."""
+        return self._with(lambda name: getattr(self, name)[start:stop])
+
+    def followed_by(self, other: "TokenSequence") -> "TokenSequence":
+        """These positions and then the other's, without heard spans."""
+        return self._with(lambda name: torch.cat([getattr(self, name), getattr(other, name)]))
+
+    def _with(self, tensor_of: Callable[[str], Tensor]) -> "TokenSequence":
+        names = ("ids_T", "codes_TK", "states_TS", "chunk_T", "pinned_T", "target_T")
+        return dataclasses.replace(self, heard=[], **{name: tensor_of(name) for name in names})
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
 from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
-from omni_audio.model.rotary import rotary_turns
+from omni_audio.model.rotary import Turns, rotary_turns
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch
 from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
 from omni_audio.model.text import Vocabulary
@@ -72,6 +73,11 @@ class ModelConfig:
     @property
     def head_width(self) -> int:
         return self.width // self.num_heads
+
+    @property
+    def num_places(self) -> int:
+        """Pinned places and the window: a position further on sees pinned keys as from the last of these places."""
+        return self.layout.pinned_positions + self.window
 
     def state_width(self, tokenizer: TokenizerConfig) -> int:
         """Numbers a heard frame brings besides its codes."""
@@ -199,7 +205,8 @@ class OmniModel(nn.Module):
         """States after the stack, normalised, and those after its first half, each (B, T, D)."""
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
         mask_BTT = visible(places, places, self.config.window)
-        turns = rotary_turns(batch.position_BT, self.config.head_width, self.config.rotary_base)
+        is_long = bool((batch.position_BT >= self.config.num_places).any())
+        turns = self._turns(batch.position_BT, batch.position_BT, batch.pinned_BT if is_long else None)
         x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK, batch.states_BTS)
         middle_BTD = x_BTD
         for layer, block in enumerate(self.blocks):
@@ -233,6 +240,17 @@ class OmniModel(nn.Module):
             return hidden_MD.sum() * 0.0 + _touched(self.depth)
         codes_JK = codes_MK[places_J].clamp_min(0)
         return self.depth.loss(hidden_MD[places_J], self.embed(ids_M[places_J]), codes_JK, is_real_J)
+
+    def _turns(self, turned_BT: Tensor, position_BT: Tensor, pinned_BL: Tensor | None) -> Turns:
+        """Turns of positions that the window knows by the numbers `turned_BT`.
+
+        `pinned_BL` is given where a position lies behind `num_places`. There the distance to pinned keys stays what it
+        was at the last of these places, as in StreamingLLM (Xiao et al. 2024, section 3.2).
+        """
+        turned = partial(rotary_turns, head_width=self.config.head_width, base=self.config.rotary_base)
+        if pinned_BL is None:
+            return Turns(turned(turned_BT))
+        return Turns(turned(turned_BT), turned(position_BT.clamp_max(self.config.num_places - 1)), pinned_BL)
 
     def empty_cache(self, num_slots: int) -> KVCache:
         """Cache for `num_slots` streams."""
@@ -280,9 +298,13 @@ class OmniModel(nn.Module):
         steps_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         position_BT = cache.length_S[slots][:, None] + steps_T
         new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)
+        cache.keep_in_range(slots, self.config.rotary_base)
         used = cache.used_places(slots)
-        mask_BTL = visible(new, cache.places(slots, used).joined(new), self.config.window)
-        turns = rotary_turns(position_BT, self.config.head_width, self.config.rotary_base)
+        seen = cache.places(slots, used).joined(new)
+        mask_BTL = visible(new, seen, self.config.window)
+        is_long = cache.furthest(slots) + ids_BT.shape[1] > self.config.num_places
+        turned_BT = position_BT - cache.origin_S[slots][:, None]
+        turns = self._turns(turned_BT, position_BT, seen.pinned_BT if is_long else None)
         x_BTD = self.embed_positions(ids_BT, codes_BTK, states_BTS)
         keys, values = [], []
         for layer, block in enumerate(self.blocks):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.assistant import Piece, PieceDecoder
-from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.serving.errors import overloaded
 from omni_audio.serving.stream import (
     AudioDelta,
@@ -30,7 +30,9 @@ from omni_audio.serving.stream import (
 )
 
 if TYPE_CHECKING:
-    from omni_audio.model.generate import Event, GenerationRequest, Generator
+    from omni_audio.model.events import Event
+    from omni_audio.model.generate import Generator
+    from omni_audio.model.request import GenerationRequest
     from omni_audio.model.sequence import TokenSequence
 
 logger = logging.getLogger(__name__)
@@ -234,6 +236,9 @@ class Engine:
         slot = event.slot
         stream, decoder = self._active[slot]
         if stream.cancelled.is_set():
+            return
+        if isinstance(event, Failed):
+            self._end(slot, failure=StreamFailedError(str(event.error)))
             return
         if isinstance(event, Finished):
             self._finish(slot, event.reason)

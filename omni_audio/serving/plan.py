@@ -11,16 +11,14 @@ import secrets
 from dataclasses import dataclass, field
 
 from omni_audio.model.assistant import Turn
-from omni_audio.model.generate import GenerationRequest
+from omni_audio.model.request import GenerationRequest
+from omni_audio.model.sampling import LEAST_TEMPERATURE
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.turns import TranscriptLookup, turns_of
-
-GREEDY_BELOW = 1e-3
-"""Temperatures below are greedy: logits divided by less may overflow, and the draw would be the same."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,7 +65,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         )
         raise invalid_value("stream_options", message)
     temperature = 1.0 if request.temperature is None else request.temperature
-    temperature = 0.0 if temperature < GREEDY_BELOW else temperature
+    temperature = 0.0 if temperature < LEAST_TEMPERATURE else temperature
     seed = request.seed
     if seed is None:
         seed = 0 if temperature == 0 else secrets.randbits(63)

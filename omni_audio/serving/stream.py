@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from omni_audio.model.generate import GenerationRequest
+    from omni_audio.model.request import GenerationRequest
     from omni_audio.model.sequence import TokenSequence
 
 

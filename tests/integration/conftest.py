@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from omni_audio.model.assistant import Assistant
-from omni_audio.model.generate import Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.events import Finished, FinishReason, TextToken, ToolToken
 from omni_audio.serving import service
 from omni_audio.serving.server import make_server
 from omni_audio.serving.settings import ServerConfig

@@ -4,20 +4,14 @@ import json
 
 import pytest
 import torch
+from streams import run, said_by
 
 from omni_audio.model.assistant import Assistant, PieceDecoder, Role, Turn, WeightQuant
-from omni_audio.model.generate import (
-    AudioFrame,
-    Event,
-    Finished,
-    FinishReason,
-    GenerationRequest,
-    Generator,
-    TextToken,
-)
-from omni_audio.model.sampling import Sampler
+from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken
+from omni_audio.model.generate import Generator
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, pack
-from omni_audio.model.text import Special, TextTokenizer
+from omni_audio.model.text import NUM_SPECIAL, Special, TextTokenizer
 
 
 @pytest.fixture(scope="module")
@@ -25,30 +19,10 @@ def assistant(tiny_build) -> Assistant:
     return Assistant.load(tiny_build)
 
 
-def run(generator: Generator, slot: int) -> list[Event]:
-    """Steps until this slot is done; its events only."""
-    events: list[Event] = []
-    while slot in generator.streams:
-        events += [event for event in generator.step() if event.slot == slot]
-    return events
-
-
-def shape(events: list[Event]) -> list[object]:
-    """Events as comparable values."""
-    return [
-        tuple(e.codes_K.tolist())
-        if isinstance(e, AudioFrame)
-        else e.reason
-        if isinstance(e, Finished)
-        else e.id
-        for e in events
-    ]
-
-
 def request(mode: Mode, **more: object) -> GenerationRequest:
     facts: dict = {"mode": mode, "temperature": 1.0, "audio_temperature": 1.0, "seed": 3}
     if mode is Mode.SAY:
-        facts["script"] = list(range(len(Special), len(Special) + 6))
+        facts["script"] = list(range(NUM_SPECIAL, NUM_SPECIAL + 6))
     return GenerationRequest(**{**facts, "max_text_tokens": 30, "max_frames": 30, **more})
 
 
@@ -62,16 +36,16 @@ def prompts(assistant: Assistant) -> dict[Mode, object]:
 def test_a_stream_is_the_same_alone_and_among_others(assistant: Assistant, prompts: dict, mode: Mode) -> None:
     alone = Generator(assistant.model, 1)
     alone.open(0, prompts[mode], request(mode))
-    expected = shape(run(alone, 0))
+    expected = said_by(run(alone, 0))
     crowd = Generator(assistant.model, 4)
     for slot, other in enumerate([Mode.SAY, Mode.REPLY_AUDIO]):
         crowd.open(slot, prompts[other], request(other, seed=slot + 50))
     crowd.step()
     crowd.open(3, prompts[mode], request(mode))
-    assert shape(run(crowd, 3)) == expected
+    assert said_by(run(crowd, 3)) == expected
     again = Generator(assistant.model, 1)
     again.open(0, prompts[mode], request(mode, seed=4))
-    assert shape(run(again, 0)) != expected
+    assert said_by(run(again, 0)) != expected
 
 
 def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prompts: dict) -> None:
@@ -147,16 +121,6 @@ def test_busy_and_absent_slots_are_named(assistant: Assistant, prompts: dict) ->
     generator.close(0)
     assert generator.free_slots == [0]
     assert generator.step() == []
-
-
-def test_nucleus_and_temperature() -> None:
-    logits = torch.tensor([3.0, 2.9, -5.0, float("-inf")])
-    draws = {Sampler(temperature=2.0, top_p=1.0, seed=s).choose(logits) for s in range(300)}
-    assert draws == {0, 1, 2}
-    assert {Sampler(temperature=2.0, top_p=0.6, seed=s).choose(logits) for s in range(100)} == {0, 1}
-    assert Sampler().choose(logits) == 0
-    with pytest.raises(ValueError, match="temperature"):
-        Sampler(temperature=2.1)
 
 
 def test_letters_split_over_ids_come_out_whole(tiny_tokenizer, tiny_text: TextTokenizer) -> None:

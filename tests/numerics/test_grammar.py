@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from omni_audio.model.generate import AnswerGrammar, FinishReason, GenerationRequest
+from omni_audio.model.events import FinishReason
+from omni_audio.model.grammar import AnswerGrammar
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
 from omni_audio.tokenizer.tokenizer import AudioCodes

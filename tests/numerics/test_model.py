@@ -4,44 +4,27 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import drawn_codes, new_builder
 from tiny import tiny_model_config
 
 from omni_audio.model.attention import AttentionBackend, Places, attend, visible
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns, rotate
-from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence, pack
+from omni_audio.model.sequence import Mode, TokenSequence, pack
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import AudioInput, OmniModel
-from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 
 
-def some_codes(model: OmniModel, num_frames: int, seed: int = 0) -> AudioCodes:
-    generator = torch.Generator().manual_seed(seed)
-    tokenizer = model.tokenizer_config
-    return AudioCodes(
-        torch.randint(tokenizer.semantic.num_codes, (1, num_frames), generator=generator),
-        torch.randint(
-            tokenizer.vq.codebook_size, (1, num_frames, tokenizer.vq.num_codebooks), generator=generator
-        ),
-        torch.randn(1, num_frames, model.state_width, generator=generator),
-    )
-
-
 def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: int = 0) -> TokenSequence:
     """System prompt, spoken request, spoken answer."""
-    builder = SequenceBuilder(
-        text,
-        model.vocabulary,
-        model.tokenizer_config.vq.num_codebooks,
-        model.config.layout,
-        model.state_width,
-    )
-    builder.system("be kind").user_audio(some_codes(model, num_frames, seed), "hello").assistant(
+    builder = new_builder(model, text)
+    builder.system("be kind").user_audio(drawn_codes(model, num_frames, seed), "hello").assistant(
         Mode.REPLY_AUDIO
     )
-    return builder.answer_speech("on it", some_codes(model, 12, seed + 1)).end().build()
+    return builder.answer_speech("on it", drawn_codes(model, 12, seed + 1)).end().build()
 
 
 def feed(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from omni_audio.model.assistant import Piece
-from omni_audio.model.generate import AudioFrame, Finished, FinishReason, TextToken
+from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stream import PromptRefusedError, StreamEnd, StreamFailedError
@@ -28,6 +28,7 @@ class Script:
     break_open: bool = False
     break_step_at: int = -1
     bad_token_at: int = -1
+    fail_at: int = -1
 
 
 class ScriptedGenerator:
@@ -56,7 +57,10 @@ class ScriptedGenerator:
             script, done = state
             if done == script.break_step_at:
                 raise RuntimeError("nan")
-            if done >= script.num_steps:
+            if done == script.fail_at:
+                self.close(slot)
+                events.append(Failed(slot, ValueError("nothing may follow")))
+            elif done >= script.num_steps:
                 events.append(Finished(slot, FinishReason.STOP))
             elif script.with_audio and done % 2:
                 events.append(AudioFrame(slot, torch.full((8,), done)))
@@ -191,6 +195,7 @@ def test_cancel_takes_effect_within_a_step_and_lets_the_next_in():
         (Script(refuse=True), PromptRefusedError),
         (Script(break_open=True), StreamFailedError),
         (Script(bad_token_at=1), StreamFailedError),
+        (Script(fail_at=1), StreamFailedError),
     ],
 )
 def test_one_failing_stream_leaves_its_neighbour_alone(script, error):

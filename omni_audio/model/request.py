@@ -1,0 +1,88 @@
+"""What is asked of one answer: mode, limits and how its ids are drawn."""
+
+from dataclasses import dataclass, field
+
+from omni_audio.checks import require
+from omni_audio.model.sampling import Sampler
+from omni_audio.model.sequence import Mode
+
+
+@dataclass(kw_only=True, slots=True)
+class GenerationRequest:
+    """What to generate after a prompt that ends with the mode token.
+
+    Attributes:
+        mode: decides which ids may follow which.
+        tools: whether a tool call may open the answer.
+        tool_required: whether it must.
+        temperature, top_k, top_p, min_p: of text ids, see Sampler; temperature 0 is greedy. Ids of a tool call are
+            always greedy and never penalised: it is data, not style.
+        repetition_penalty: of text ids that this answer holds already.
+        audio_temperature, audio_top_k, audio_top_p, audio_min_p: the same of semantic and acoustic codes.
+        audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
+        seed: of this stream's draws.
+        max_text_tokens, max_frames: limits; reaching one ends with reason "length".
+        script: text ids that Mode.SAY speaks (TextTokenizer.spell): they stand in the answer as they are, only the
+            sound is generated.
+    """
+
+    mode: Mode
+    tools: bool = False
+    tool_required: bool = False
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    audio_temperature: float = 0.6
+    audio_top_k: int | None = None
+    audio_top_p: float = 0.95
+    audio_min_p: float = 0.0
+    audio_repetition_penalty: float = 1.0
+    seed: int = 0
+    max_text_tokens: int = 256
+    max_frames: int = 375
+    script: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text_sampler()
+        self.audio_sampler()
+        require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
+        require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
+        require(
+            self.tools or not self.tool_required,
+            "tool_required",
+            True,
+            "False when no tools are offered",
+            "Offer tools.",
+        )
+        require(
+            (self.mode is Mode.SAY) == bool(self.script),
+            "script",
+            self.script,
+            "text ids with Mode.SAY, and none with the other modes",
+            "Spell the text to be spoken.",
+        )
+
+    def text_sampler(self) -> Sampler:
+        """Draws of text ids, from the seed on."""
+        return Sampler(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            seed=self.seed,
+        )
+
+    def audio_sampler(self) -> Sampler:
+        """Draws of semantic and acoustic codes, from the seed on."""
+        return Sampler(
+            temperature=self.audio_temperature,
+            top_k=self.audio_top_k,
+            top_p=self.audio_top_p,
+            min_p=self.audio_min_p,
+            repetition_penalty=self.audio_repetition_penalty,
+            seed=self.seed,
+            prefix="audio_",
+        )

@@ -1,0 +1,44 @@
+"""Presets of the network, up to billions of parameters, built without memory."""
+
+import pytest
+import torch
+
+from omni_audio.config.load import load_config
+from omni_audio.config.tree import config_groups
+from omni_audio.model.transformer import OmniModel
+
+NUM_PARAMETERS = {
+    "tiny": 2_245_236,
+    "nano": 12_267_508,
+    "small": 30_962_228,
+    "medium": 101_172_788,
+    "large": 505_284_980,
+    "xl": 1_499_643_764,
+    "7b": 6_948_799_604,
+}
+ABOUT_MILLIONS = {"nano": 12, "small": 30, "medium": 100, "large": 500, "xl": 1500, "7b": 7000}
+
+
+def test_every_preset_has_its_number() -> None:
+    assert set(config_groups()["model"]) == NUM_PARAMETERS.keys()
+    assert NUM_PARAMETERS.keys() - ABOUT_MILLIONS.keys() == {"tiny"}
+
+
+@pytest.mark.parametrize("preset", NUM_PARAMETERS)
+def test_a_preset_builds_on_the_meta_device(preset: str) -> None:
+    config = load_config([f"model={preset}"])
+    assert config.size == preset
+    with torch.device("meta"):
+        model = OmniModel(config.model, config.tokenizer)
+    assert all(parameter.is_meta for parameter in model.parameters())
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    assert num_parameters == NUM_PARAMETERS[preset]
+    if preset in ABOUT_MILLIONS:
+        assert abs(num_parameters / 1e6 / ABOUT_MILLIONS[preset] - 1) < 0.05
+    widths = [
+        config.model.width,
+        config.model.mlp_width,
+        config.model.depth.width,
+        config.model.depth.mlp_width,
+    ]
+    assert all(width % 64 == 0 for width in widths), "NF4 works in blocks of 64"

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.assistant import Assistant
-from omni_audio.model.generate import AudioFrame, Event, GenerationRequest, Generator, TextToken, ToolToken
+from omni_audio.model.events import AudioFrame, Event, Failed, TextToken, ToolToken
+from omni_audio.model.generate import Generator
+from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import TokenSequence
 
 
@@ -20,7 +22,13 @@ class Answer:
     frames: list[Tensor] = field(default_factory=list)
 
     def push(self, event: Event) -> None:
-        """Takes the stream's next event."""
+        """Takes the stream's next event.
+
+        Raises:
+            ValueError: the answer cannot go on.
+        """
+        if isinstance(event, Failed):
+            raise event.error
         if isinstance(event, TextToken):
             self.text_ids.append(event.id)
         elif isinstance(event, AudioFrame):

@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lhotse import CutSet, MonoCut
+from lhotse.utils import fastcopy
 from torch import Tensor
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
@@ -20,20 +22,24 @@ from omni_audio.data.corpora.manifests import (
     load_drills,
     whole_cut,
 )
+from omni_audio.data.corpora.voices import VOICES
 
 
 @dataclass(kw_only=True, slots=True)
 class SpeechCutsConfig:
-    """Further speech for the tokenizer's own training: lhotse cuts of any sampling rate, with words or without.
+    """What the tokenizer's own training hears: the run's corpus, and lhotse cuts of any rate, with words or without.
 
     Attributes:
         train, dev: manifests (`*.jsonl`, `*.jsonl.gz`) of the two splits.
         with_corpus: whether the run's own corpus is heard too.
+        is_balanced: whether training hears every kind of speech (kind_of) equally often, by repeating the rarer ones.
+            The light synthesisers speak most of a corpus, and leave little room for natural voices otherwise.
     """
 
     train: list[str] = field(default_factory=list)
     dev: list[str] = field(default_factory=list)
     with_corpus: bool = True
+    is_balanced: bool = False
 
     def __post_init__(self) -> None:
         require(
@@ -49,6 +55,11 @@ class SpeechCutsConfig:
         """Whether there is speech besides the corpus."""
         return bool(self.train or self.dev)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the corpus as it stands."""
+        return not (self.names_files or self.is_balanced)
+
     def facts(self) -> dict[str, Any]:
         """What a fingerprint and a card tell of it: the manifests and the SHA-256 of what stands in them.
 
@@ -59,7 +70,8 @@ class SpeechCutsConfig:
         """
         splits = {"train": self.train, "dev": self.dev}
         digests = {split: {path: _digest(path) for path in paths} for split, paths in splits.items()}
-        return {"with_corpus": self.with_corpus, **digests}
+        balance = {"is_balanced": True} if self.is_balanced else {}
+        return {"with_corpus": self.with_corpus, **digests, **balance}
 
 
 ANSWER_FIELDS = {"answer": "answer_recording", "plain_answer": "plain_answer_recording"}
@@ -122,7 +134,35 @@ def tokenizer_cuts(paths: CorpusPaths, config: SpeechCutsConfig, split: str) -> 
     """All that the tokenizer's own training hears of a split, "train" or "dev"."""
     extra = extra_cuts({"train": config.train, "dev": config.dev}[split])
     own = each_cut(speech_cuts(paths, split)) if config.with_corpus else ()
-    return CutSet.from_cuts([*own, *extra])
+    cuts = [*own, *extra]
+    return CutSet.from_cuts(balanced(cuts) if config.is_balanced and split == "train" else cuts)
+
+
+def kind_of(cut: MonoCut) -> str:
+    """What made the speech of a cut: the source of a recording, the engine of a voice, "assistant", or "other"."""
+    source = (cut.custom or {}).get("source")
+    if source is not None:
+        return str(source)
+    speaker = cut.supervisions[0].speaker if cut.supervisions else None
+    if speaker in VOICES:
+        return VOICES[speaker].engine.value
+    return "assistant" if speaker == "assistant" else "other"
+
+
+def balanced(cuts: Iterable[MonoCut]) -> list[MonoCut]:
+    """As many cuts of each kind as of the commonest; a cut that comes again has an id, and so draws, of its own."""
+    kinds: dict[str, list[MonoCut]] = {}
+    for cut in cuts:
+        kinds.setdefault(kind_of(cut), []).append(cut)
+    most = max(map(len, kinds.values()), default=0)
+    again = (
+        fastcopy(
+            found[number % len(found)], id=f"{found[number % len(found)].id}-again{number // len(found)}"
+        )
+        for found in kinds.values()
+        for number in range(len(found), most)
+    )
+    return [*(cut for found in kinds.values() for cut in found), *again]
 
 
 def _digest(path: str) -> str:

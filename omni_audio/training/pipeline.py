@@ -332,8 +332,9 @@ class Run:
             sheet = json.loads(self.paths.datasheet.read_text())
             facts = {key: sheet[key] for key in ("name", "num_items", "request_hours", "voices", "sources")}
         limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
-        if speech.names_files:
+        if not speech.is_plain:
             facts["speech_cuts"] = speech.facts()
+        if speech.names_files:
             besides = "too" if speech.with_corpus else "instead"
             limits += f" The tokenizer's own training heard data.speech_cuts {besides}."
         return facts, limits

@@ -48,7 +48,7 @@ def phase_facts(config: "RootConfig") -> list[Any]:
         facts.append({"adversarial": adversarial})
     if config.tokenizer_ema.decay is not None:
         facts.append({"ema": config.tokenizer_ema})
-    if config.data.speech_cuts.names_files:
+    if not config.data.speech_cuts.is_plain:
         facts.append({"speech_cuts": config.data.speech_cuts.facts()})
     return facts
 

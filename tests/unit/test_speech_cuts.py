@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tiny import tiny_tokenizer_config
 
 from omni_audio.audio.io import save_wav
 from omni_audio.data.corpora.manifests import CorpusPaths
-from omni_audio.data.speech_cuts import SpeechCutsConfig, pcm_of, tokenizer_cuts
+from omni_audio.data.speech_cuts import SpeechCutsConfig, balanced, kind_of, pcm_of, tokenizer_cuts
 from omni_audio.data.tokenizer_data import TokenizerCollate, letters_of
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.optim import TaskTrainingConfig
@@ -46,6 +47,40 @@ def manifest(tmp_path: Path) -> str:
     path = tmp_path / "cuts.jsonl.gz"
     CutSet.from_cuts(cuts).to_file(path)
     return str(path)
+
+
+def test_rare_kinds_of_speech_come_again_under_other_ids(tmp_path: Path) -> None:
+    def spoken(name: str, speaker: str, source: str | None = None) -> MonoCut:
+        cut = cut_of(tmp_path, name, 16_000, "on")
+        cut.supervisions[0].speaker = speaker
+        cut.custom = None if source is None else {"source": source}
+        return cut
+
+    cuts = [spoken(f"e{i}", "espeak-en-us-m1") for i in range(5)]
+    cuts += [spoken("k0", "kokoro-drawn-000"), spoken("k1", "kokoro-drawn-001"), spoken("a", "assistant")]
+    cuts += [spoken("h", "somebody", "asterisk-es"), spoken("x", "somebody")]
+    assert [kind_of(cut) for cut in cuts[4:]] == [
+        "espeak",
+        "kokoro",
+        "kokoro",
+        "assistant",
+        "asterisk-es",
+        "other",
+    ]
+    even = balanced(cuts)
+    assert Counter(map(kind_of, even)) == dict.fromkeys(
+        ("espeak", "kokoro", "assistant", "asterisk-es", "other"), 5
+    )
+    assert len({cut.id for cut in even}) == len(even)
+    assert Counter(cut.recording_id for cut in even if kind_of(cut) == "kokoro") == {"k0": 3, "k1": 2}
+    assert {cut.recording_id for cut in even} == {cut.recording_id for cut in cuts}
+    assert balanced([]) == []
+
+
+def test_balance_is_part_of_the_fingerprint(manifest: str) -> None:
+    assert SpeechCutsConfig().is_plain
+    assert not SpeechCutsConfig(is_balanced=True).is_plain
+    assert SpeechCutsConfig(is_balanced=True).facts() != SpeechCutsConfig().facts()
 
 
 def both(manifest: str) -> SpeechCutsConfig:

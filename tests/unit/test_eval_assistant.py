@@ -54,7 +54,13 @@ def test_every_question_of_the_scorers_is_answered(subject):
 
 def test_many_at_once_answer_as_each_alone_and_in_order(subject):
     sounds = [sound(index) for index in range(5)]
-    texts = ["set the volume to four", "volume", "hello you", "four", "the"]
+    texts = [
+        "set the volume to four, then say hello, then set the volume to two",
+        "volume",
+        "hello you",
+        "four",
+        "the",
+    ]
     requests = [*sounds[:2], *texts[:2]]
     many = AssistantSubject(subject.assistant, subject.tools, num_slots=2)  # slots are taken again
     transcripts, answers = many.transcribe(sounds), many.answer_text(requests)

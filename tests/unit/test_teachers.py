@@ -163,6 +163,7 @@ def test_weights_of_openai_are_those_of_transformers(tmp_path):
 
 
 def test_checkpoints_that_cannot_be_used(tmp_path, monkeypatch):
+    pytest.importorskip("transformers", reason="needs the extra `bench`")
     with pytest.raises(ValueError, match="an existing file"):
         load_teacher(TeacherKind.whisper, str(tmp_path / "missing.pt"), None, CPU)
     with pytest.raises(ValueError, match="expected a folder with a hubert model"):

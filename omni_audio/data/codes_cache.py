@@ -17,6 +17,7 @@ from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of
+from omni_audio.files import written_whole
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
 BATCH_CUTS = 32
@@ -57,9 +58,8 @@ class AcousticCache:
         """Writes codes.safetensors and, last, index.json."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"acoustic": self.acoustic_FK}, folder / "codes.safetensors")
-        temporary = folder / "index.json.tmp"
-        temporary.write_text(json.dumps({"num_copies": self.num_copies, "index": self.index}))
-        temporary.replace(folder / "index.json")
+        with written_whole(folder / "index.json") as temporary:
+            temporary.write_text(json.dumps({"num_copies": self.num_copies, "index": self.index}))
 
     @classmethod
     def load(cls, folder: Path) -> "AcousticCache":

@@ -22,6 +22,7 @@ from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.speech_cuts import pcm_of
 from omni_audio.data.teachers import Teacher
+from omni_audio.files import written_whole
 
 FEATURES, INDEX = "features", "index"
 
@@ -58,9 +59,8 @@ class TeacherCache:
     def save(self, path: Path) -> None:
         """Writes one file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.tmp")
-        save_file({FEATURES: self.features_FD}, temporary, metadata={INDEX: json.dumps(self.index)})
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            save_file({FEATURES: self.features_FD}, temporary, metadata={INDEX: json.dumps(self.index)})
 
     @classmethod
     def load(cls, path: Path) -> "TeacherCache":

@@ -1,7 +1,6 @@
 """report.html: one self-contained page of an evaluation. It loads nothing from anywhere."""
 
 import json
-import os
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -14,6 +13,7 @@ from omni_audio.evaluation.charts import bar_chart, data_uri, line_chart, read_m
 from omni_audio.evaluation.reference import REFERENCES
 from omni_audio.evaluation.results import Results, Sample, format_interval, format_number
 from omni_audio.evaluation.sounds import MADE_BY_MODEL, NUM_SHOWN, worst
+from omni_audio.files import written_whole
 
 REPORT_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
@@ -73,12 +73,8 @@ def write_report(results: Results, output: Path, metrics: Sequence[Path] = ()) -
     )
     path = output / REPORT_NAME
     output.mkdir(parents=True, exist_ok=True)
-    temporary = output / f".{REPORT_NAME}.{os.getpid()}.tmp"
-    try:
+    with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

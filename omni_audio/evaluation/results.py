@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import orjson
 from omni_audio.checks import require, require_file
 from omni_audio.evaluation.bootstrap import Interval
 from omni_audio.evaluation.reference import REFERENCES
+from omni_audio.files import written_whole
 
 FORMAT_VERSION = 1
 
@@ -188,12 +188,8 @@ class Results:
         """Writes JSON, whole or not at all (a temporary file beside it, then a rename)."""
         content = {"format_version": FORMAT_VERSION, **asdict(self)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with written_whole(path) as temporary:
             temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> "Results":

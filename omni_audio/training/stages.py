@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from omni_audio.files import written_whole
 from omni_audio.plain import to_plain
 
 STAGE_FILE = "stage.json"
@@ -52,6 +53,5 @@ def run_stage(name: str, folder: Path, expected: str, work: Callable[[], None]) 
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")

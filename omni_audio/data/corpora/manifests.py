@@ -19,6 +19,7 @@ from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.data.corpora.commands import CommandItem
 from omni_audio.data.corpora.voices import SOURCES, Voice
+from omni_audio.files import written_whole
 
 SPLITS = ("train", "dev", "test")
 
@@ -273,6 +274,5 @@ def write_datasheet(
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)

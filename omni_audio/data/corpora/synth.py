@@ -10,7 +10,6 @@ differ and a length may change by some milliseconds.
 """
 
 import multiprocessing
-import os
 import random
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +32,7 @@ from omni_audio.data.corpora.manifests import (
     write_manifests,
 )
 from omni_audio.data.corpora.voices import VOICES, Engine, Voice, speak, voice_of, voices_of
+from omni_audio.files import written_whole
 
 _BATCH_FILES = 24
 _OWN_DRILLS_SHARE = 0.25
@@ -229,8 +229,7 @@ def _speak_batch(batch: Iterable[_Job]) -> dict[Path, int]:
     done = {}
     for path, voice_name, text in batch:
         pcm = speak(voice_of(voice_name), text)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        soundfile.write(str(temporary), pcm, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            soundfile.write(str(temporary), pcm, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
         done[path] = len(pcm)
     return done

@@ -75,6 +75,8 @@ class TextTokenizer:
 
     def __init__(self, backend: Tokenizer) -> None:
         self.backend = backend
+        ids = backend.get_vocab()
+        self._byte_ids = {byte: ids[letter] + NUM_SPECIAL for letter, byte in self._BYTES.items()}
 
     @classmethod
     def train(cls, texts: Iterable[str], num_text: int) -> "TextTokenizer":
@@ -105,9 +107,7 @@ class TextTokenizer:
 
     def spell(self, text: str) -> list[int]:
         """Main-vocabulary ids of the single UTF-8 bytes of a text, with no merges."""
-        ids = self.backend.get_vocab()
-        letters = {byte: letter for letter, byte in self._BYTES.items()}
-        return [ids[letters[byte]] + NUM_SPECIAL for byte in text.encode()]
+        return [self._byte_ids[byte] for byte in text.encode()]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of main-vocabulary text ids."""

@@ -89,6 +89,9 @@ class AugmentConfig:
 class Augment:
     """Distorts one clip at a time: `augment(pcm_S, generator) -> pcm_S`.
 
+    Timbre, speed and level make another speaker of it; room, noise and telephone lie between the speaker and the
+    microphone, and `heard_and_spoken` can tell the two apart.
+
     Args:
         config: how often and how much.
     """
@@ -109,6 +112,16 @@ class Augment:
         Raises:
             ValueError: for a bad shape or type, or samples that are not finite.
         """
+        return self.heard_and_spoken(pcm_S, generator)[0]
+
+    def heard_and_spoken(self, pcm_S: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What the microphone gets and what the speaker said: the same draws without room, noise and telephone.
+
+        Args, errors: as when called.
+
+        Returns:
+            Two clips of (S',) float32 in -1..1, one in time with the other; the first is what a call returns.
+        """
         is_mono = pcm_S.dim() == 1 and pcm_S.numel() > 0
         require(is_mono, "pcm_S.shape", tuple(pcm_S.shape), "(S,) with S >= 1", "Give one mono clip.")
         require(
@@ -118,18 +131,22 @@ class Augment:
             bool(torch.isfinite(pcm_S).all()), "pcm_S", "NaN or infinity", "finite samples", "Check the clip."
         )
         config = self.config
-        steps: tuple[tuple[float, Callable[[Tensor, torch.Generator], Tensor]], ...] = (
-            (config.timbre_probability, self._timbre),
-            (config.speed_probability, self._speed),
-            (config.room_probability, self._room),
-            (config.noise_probability, self._noise),
-            (config.telephone_probability, self._telephone),
-            (config.gain_probability, self._gain),
+        steps: tuple[tuple[float, Callable[[Tensor, torch.Generator], Tensor], bool], ...] = (
+            (config.timbre_probability, self._timbre, True),
+            (config.speed_probability, self._speed, True),
+            (config.room_probability, self._room, False),
+            (config.noise_probability, self._noise, False),
+            (config.telephone_probability, self._telephone, False),
         )
-        for probability, step in steps:
+        heard_S = spoken_S = pcm_S
+        for probability, step, is_of_speaker in steps:
             if _uniform(0.0, 1.0, generator) < probability:
-                pcm_S = step(pcm_S, generator)
-        return pcm_S.clamp(-1.0, 1.0)
+                heard_S = step(heard_S, generator)
+                spoken_S = heard_S if is_of_speaker else spoken_S
+        if _uniform(0.0, 1.0, generator) < config.gain_probability:
+            gain = 10 ** (_uniform(config.min_gain_db, config.max_gain_db, generator) / 20)
+            heard_S, spoken_S = heard_S * gain, spoken_S * gain
+        return heard_S.clamp(-1.0, 1.0), spoken_S.clamp(-1.0, 1.0)
 
     def _timbre(self, pcm_S: Tensor, generator: torch.Generator) -> Tensor:
         factor = _uniform(self.config.min_formant, self.config.max_formant, generator)
@@ -174,9 +191,6 @@ class Augment:
         band_S = torch.fft.irfft(spectrum * mask, n=num_padded)[: len(pcm_S)].clamp(-1.0, 1.0)
         codes_S = AF.mu_law_encoding(band_S, _NUM_MU_LAW_LEVELS)
         return AF.mu_law_decoding(codes_S, _NUM_MU_LAW_LEVELS)
-
-    def _gain(self, pcm_S: Tensor, generator: torch.Generator) -> Tensor:
-        return pcm_S * 10 ** (_uniform(self.config.min_gain_db, self.config.max_gain_db, generator) / 20)
 
 
 def _uniform(low: float, high: float, generator: torch.Generator) -> float:

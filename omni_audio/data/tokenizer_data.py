@@ -41,9 +41,10 @@ class Letters:
 
 @dataclass(slots=True)
 class TokenizerBatch:
-    """pcm (B, S), frames a row (B,), letters."""
+    """What is heard (B, S), what is to be given back (B, S), frames a row (B,), letters."""
 
     pcm_BS: Tensor
+    target_BS: Tensor
     num_frames_B: Tensor
     letters: Letters
 
@@ -87,28 +88,39 @@ class TokenizerCollate:
     """Cuts -> TokenizerBatch; every row is cut and augmented by a generator of (seed, epoch, cut id).
 
     With `piece_frames` a row is a random piece of its cut, so many frames long; a shorter cut is filled with zeros.
+    With `clean_targets` what is to be given back has no room, noise or telephone, else it is what is heard.
     """
 
-    def __init__(self, augment: Augment | None, seed: int, piece_frames: int | None = None) -> None:
+    def __init__(
+        self, augment: Augment | None, seed: int, piece_frames: int | None = None, clean_targets: bool = False
+    ) -> None:
         self.augment, self.seed, self.piece_frames = augment, seed, piece_frames
+        self.clean_targets = clean_targets
 
     def __call__(self, cuts: CutSet, epoch: int) -> TokenizerBatch:
-        rows = []
-        for cut in each_cut(cuts):
-            generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
-            pcm_S = pcm_of(cut) if self.piece_frames is None else _piece(cut, self.piece_frames, generator)
-            if self.augment is not None:
-                pcm_S = self.augment(pcm_S, generator)
-            if self.piece_frames is not None:
-                pcm_S = pcm_S[: self.piece_frames * FRAME_SAMPLES]
-                pcm_S = F.pad(pcm_S, (0, self.piece_frames * FRAME_SAMPLES - len(pcm_S)))
-            rows.append(F.pad(pcm_S, (0, -len(pcm_S) % FRAME_SAMPLES)))
-        longest = max(len(row) for row in rows)
+        pairs = [self._heard_and_target(cut, epoch) for cut in each_cut(cuts)]
+        heard, targets = ([self._whole_frames(pcm_S) for pcm_S in side] for side in zip(*pairs, strict=True))
         return TokenizerBatch(
-            pcm_BS=torch.stack([F.pad(row, (0, longest - len(row))) for row in rows]),
-            num_frames_B=torch.tensor([len(row) // FRAME_SAMPLES for row in rows]),
+            pcm_BS=torch.nn.utils.rnn.pad_sequence(heard, batch_first=True),
+            target_BS=torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
+            num_frames_B=torch.tensor([len(row) // FRAME_SAMPLES for row in heard]),
             letters=letters_of(cuts),
         )
+
+    def _heard_and_target(self, cut: MonoCut, epoch: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
+        pcm_S = pcm_of(cut) if self.piece_frames is None else _piece(cut, self.piece_frames, generator)
+        if self.augment is None:
+            return pcm_S, pcm_S
+        heard_S, spoken_S = self.augment.heard_and_spoken(pcm_S, generator)
+        return heard_S, spoken_S if self.clean_targets else heard_S
+
+    def _whole_frames(self, pcm_S: Tensor) -> Tensor:
+        """Zeros behind it up to a whole frame; a piece is cut or filled up to its length."""
+        if self.piece_frames is None:
+            return F.pad(pcm_S, (0, -len(pcm_S) % FRAME_SAMPLES))
+        length = self.piece_frames * FRAME_SAMPLES
+        return F.pad(pcm_S[:length], (0, max(0, length - len(pcm_S))))
 
 
 def _piece(cut: MonoCut, num_frames: int, generator: torch.Generator) -> Tensor:

@@ -98,7 +98,7 @@ class TokenizerTraining:
         loss = config.tokenizer_loss
         piece_frames = None if loss.whole_utterances else loss.segment_frames
         collates = (
-            TokenizerCollate(Augment(config.data.augment), seed, piece_frames),
+            TokenizerCollate(Augment(config.data.augment), seed, piece_frames, loss.clean_targets),
             TokenizerCollate(None, seed),
         )
         clips = sample_clips(dev, config.tokenizer_samples)

@@ -23,6 +23,9 @@ class TokenizerLossConfig:
 
     `segment_frames` of latents go into the decoder; the loss leaves out the first `context_frames`. Without
     `whole_utterances` a batch holds pieces of that length: many more of them in the same time, but no letters.
+
+    With `clean_targets` the decoder learns to give back the speaker without the augmentation's room, noise and
+    telephone, so that no code is spent on them.
     """
 
     mel_weight: float = 1.0
@@ -31,6 +34,7 @@ class TokenizerLossConfig:
     segment_frames: int = 14
     context_frames: int = 3
     whole_utterances: bool = True
+    clean_targets: bool = False
 
     def __post_init__(self) -> None:
         require_positive("tokenizer_loss.decoded_rows", self.decoded_rows)
@@ -50,7 +54,7 @@ class Reconstruction:
 
     Attributes:
         decoded_BS: pieces of the first utterances, decoded, (B, S) samples.
-        target_BS: the same pieces as they were heard.
+        target_BS: the same pieces of what is to be given back.
         code_losses: losses of the codes, which do not see the decoded sound.
         codes_NK: codes of all frames of the batch.
     """
@@ -141,7 +145,7 @@ class TokenizerTask(Trained):
         target_BS = torch.stack(
             [
                 row[(start + context) * FRAME_SAMPLES : (start + length) * FRAME_SAMPLES]
-                for row, start in zip(batch.pcm_BS[:rows], starts_B.tolist(), strict=True)
+                for row, start in zip(batch.target_BS[:rows], starts_B.tolist(), strict=True)
             ]
         )
         complete = decoded_BS.shape[1] - self.tokenizer.config.vocoder.overlap_samples

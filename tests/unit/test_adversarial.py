@@ -68,6 +68,7 @@ def batch() -> TokenizerBatch:
     pcm_BS = 0.1 * torch.randn(2, 20 * 1280, generator=torch.Generator().manual_seed(0))
     return TokenizerBatch(
         pcm_BS,
+        pcm_BS,
         torch.tensor([20, 15]),
         Letters(letters.expand(2, -1), torch.tensor([len(letters)] * 2), ["stop", "stop"]),
     )

@@ -106,6 +106,22 @@ def test_room_keeps_the_level_and_adds_a_tail() -> None:
     assert float(out[300:1000].abs().max()) > 1e-4
 
 
+def test_what_was_spoken_has_the_speaker_and_not_the_channel(clip: Tensor) -> None:
+    everything = Augment(AugmentConfig(**{f"{name}_probability": 1.0 for name in STEPS}))
+    heard, spoken = everything.heard_and_spoken(clip, seeded(4))
+    assert torch.equal(heard, everything(clip, seeded(4)))
+    assert heard.shape == spoken.shape
+    assert len(spoken) != len(clip)
+    for name in ("timbre", "speed", "gain"):
+        heard, spoken = only(name).heard_and_spoken(clip, seeded(4))
+        assert torch.equal(heard, spoken)
+        assert heard.shape != clip.shape or not torch.equal(heard, clip)
+    for name in ("room", "noise", "telephone"):
+        heard, spoken = only(name).heard_and_spoken(clip, seeded(4))
+        assert torch.equal(spoken, clip)
+        assert not torch.equal(heard, clip)
+
+
 @pytest.mark.parametrize(
     "pcm_S", [torch.zeros(16_000), torch.zeros(1), torch.ones(2), torch.full((161,), 0.3)]
 )

@@ -57,6 +57,16 @@ def test_faster_pieces_are_still_full(cuts: CutSet) -> None:
         assert float((collate(cuts, epoch).pcm_BS[2].abs() > 1e-3).float().mean()) > 0.99
 
 
+def test_clean_targets_are_the_pieces_without_the_noise(cuts: CutSet) -> None:
+    noisy = Augment(AugmentConfig(noise_probability=1.0, telephone_probability=1.0))
+    clean = TokenizerCollate(noisy, 0, piece_frames=5, clean_targets=True)(cuts, 0)
+    usual = TokenizerCollate(noisy, 0, piece_frames=5)(cuts, 0)
+    assert torch.equal(usual.target_BS, usual.pcm_BS)
+    assert torch.equal(clean.pcm_BS, usual.pcm_BS)
+    assert clean.target_BS.shape == clean.pcm_BS.shape
+    assert torch.all((clean.target_BS != clean.pcm_BS).any(-1))
+
+
 def test_pieces_have_no_letters() -> None:
     with pytest.raises(ValueError, match=r"ctc_weight = 0.3 .*a piece has no transcript"):
         TokenizerLossConfig(whole_utterances=False)

@@ -1,7 +1,8 @@
 """Makes a corpus by itself: FLAC files, lhotse manifests cuts-{train,dev,test}.jsonl.gz and corpus.json.
 
 `human` is recorded people, from Debian packages that are downloaded by name (nothing is installed), whole
-people held out for test. Started again, it goes on where it stopped.
+people held out for test. `drills` is fragments of requests in a new order, spoken by synthetic voices, for the
+semantic level. Started again, it goes on where it stopped.
 """
 
 import argparse
@@ -13,35 +14,69 @@ examples:
   omni-audio corpus human --out runs/human --sources asterisk-en asterisk-ru festvox-ru
   omni-audio corpus human --out runs/human --add fillets-cs fillets-nl         GPL-2.0 sources too
   omni-audio corpus human --out runs/human --packages-folder debs              no network: *.deb files lie there
+  omni-audio corpus drills --out runs/drills --num 12000 --flite-share 0.25    Flite: apt-get install libflite1
   omni-audio data runs/human                                                   list what was made
 """
 
 RESUME = "To go on, run:"
 
-RECIPES = ("human",)
+RECIPES = ("human", "drills")
+_OPTIONS = {"human": ("sources", "add", "packages_folder"), "drills": ("num", "flite_share")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the recipe, the folder and the sources."""
-    parser.add_argument("recipe", choices=RECIPES, help="human: recorded people")
+    parser.add_argument("recipe", choices=RECIPES, help="human: recorded people; drills: synthetic")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where to write; made if needed"
     )
     parser.add_argument(
-        "--sources", nargs="+", metavar="NAME", help="what to use; default: all but the GPL-2.0 ones"
+        "--sources", nargs="+", metavar="NAME", help="human: what to use; default: all but the GPL-2.0 ones"
     )
     parser.add_argument(
-        "--add", nargs="+", default=[], metavar="NAME", help="sources to use besides: fillets-cs, fillets-nl"
+        "--add",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="human: sources to use besides: fillets-cs, fillets-nl",
     )
     parser.add_argument(
         "--packages-folder",
         metavar="DIR",
-        help="take the Debian packages from here (.deb files or unpacked) instead of downloading them",
+        help="human: take the Debian packages from here (.deb files or unpacked) instead of downloading them",
+    )
+    parser.add_argument("--num", type=int, metavar="N", help="drills: how many; default: 10000")
+    parser.add_argument(
+        "--flite-share", type=float, metavar="X", help="drills: 0..1 in Flite's voices; default: 0"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Builds the corpus and prints the hours of every speaker."""
+    """Builds the corpus and prints what it holds."""
+    given = {
+        option
+        for options in _OPTIONS.values()
+        for option in options
+        if getattr(args, option) not in (None, [])
+    }
+    foreign = sorted(given - set(_OPTIONS[args.recipe]))
+    if foreign:
+        flags = ", ".join("--" + option.replace("_", "-") for option in foreign)
+        raise ValueError(f"{flags} is no option of {args.recipe}: leave it out")
+    return _human(args) if args.recipe == "human" else _drills(args)
+
+
+def _drills(args: argparse.Namespace) -> int:
+    from omni_audio.data.corpora.drill_corpus import DrillCorpusConfig, build_drill_corpus
+
+    chosen = {"num_drills": args.num, "flite_share": args.flite_share}
+    config = DrillCorpusConfig(**{name: value for name, value in chosen.items() if value is not None})
+    paths = build_drill_corpus(config, args.out)
+    print(f"{config.num_drills} drills in {paths.train}")
+    return 0
+
+
+def _human(args: argparse.Namespace) -> int:
     import json
 
     from omni_audio.data.corpora.human_corpus import HumanCorpusConfig, build_human_corpus

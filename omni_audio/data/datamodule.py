@@ -47,13 +47,23 @@ class TaskMixConfig:
 
 @dataclass(kw_only=True, slots=True)
 class DataConfig:
-    """Corpus, distortions, how many distorted copies of each request are encoded, further speech for the tokenizer."""
+    """What is heard.
+
+    Attributes:
+        corpus: The run's spoken requests and answers.
+        augment: How they are distorted.
+        augmented_copies: How many distorted copies of each request are encoded.
+        tasks: What the network is asked to do with them.
+        speech_cuts: What the tokenizer's sound is trained on, the run's corpus and more.
+        semantic_cuts: lhotse manifests of further speech with words, for the training of the semantic level alone.
+    """
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     augmented_copies: int = 2
     tasks: TaskMixConfig = field(default_factory=TaskMixConfig)
     speech_cuts: SpeechCutsConfig = field(default_factory=SpeechCutsConfig)
+    semantic_cuts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         require_range("data.augmented_copies", self.augmented_copies, 0, 100)

@@ -21,6 +21,7 @@ from omni_audio.data.corpora.manifests import (
     load_cuts,
     load_drills,
     whole_cut,
+    words_of,
 )
 from omni_audio.data.corpora.voices import VOICES
 
@@ -69,7 +70,7 @@ class SpeechCutsConfig:
             ValueError: a file is missing.
         """
         splits = {"train": self.train, "dev": self.dev}
-        digests = {split: {path: _digest(path) for path in paths} for split, paths in splits.items()}
+        digests = {split: manifest_digests(paths) for split, paths in splits.items()}
         balance = {"is_balanced": True} if self.is_balanced else {}
         return {"with_corpus": self.with_corpus, **digests, **balance}
 
@@ -109,15 +110,15 @@ def speech_cuts(paths: CorpusPaths, split: str) -> CutSet:
     return CutSet.from_cuts([*each_cut(requests), *answer_cuts(requests), *drills])
 
 
-def extra_cuts(paths: list[str]) -> list[MonoCut]:
-    """Cuts of lhotse manifests, resampled to 16 kHz as they are read.
+def extra_cuts(paths: list[str], key: str = "data.speech_cuts") -> list[MonoCut]:
+    """Cuts of the lhotse manifests under a config key, resampled to 16 kHz as they are read.
 
     Raises:
         ValueError: a file is missing, or a cut is not one channel of a recording.
     """
     cuts = []
     for path in paths:
-        require_file("data.speech_cuts", Path(path))
+        require_file(key, Path(path))
         for cut in CutSet.from_file(path):
             require(
                 isinstance(cut, MonoCut) and cut.has_recording,
@@ -127,6 +128,26 @@ def extra_cuts(paths: list[str]) -> list[MonoCut]:
                 "Take one channel, and store mixed cuts as sound first (CutSet.save_audios).",
             )
             cuts.append(cut if cut.sampling_rate == SAMPLE_RATE_HZ else cut.resample(SAMPLE_RATE_HZ))
+    return cuts
+
+
+def spoken_cuts(paths: list[str], key: str) -> list[MonoCut]:
+    """Whole recordings with their words, of the lhotse manifests under a config key.
+
+    Raises:
+        ValueError: a file is missing, or a cut is a part of a recording, or has no words.
+    """
+    cuts = extra_cuts(paths, key)
+    for cut in cuts:
+        length_s = cut.recording.duration if cut.recording else 0.0
+        require(
+            cut.start == 0 and abs(cut.duration - length_s) < 1e-3,
+            f"cut {cut.id}",
+            f"{cut.start:g}..{cut.end:g} s of {cut.recording_id}",
+            "a whole recording",
+            "Store the parts as sound of their own first (CutSet.save_audios).",
+        )
+        words_of(cut)
     return cuts
 
 
@@ -165,8 +186,17 @@ def balanced(cuts: Iterable[MonoCut]) -> list[MonoCut]:
     return [*(cut for found in kinds.values() for cut in found), *again]
 
 
-def _digest(path: str) -> str:
+def manifest_digests(paths: list[str], key: str = "data.speech_cuts") -> dict[str, str]:
+    """SHA-256 of each manifest's text; the sound itself is not read.
+
+    Raises:
+        ValueError: a file is missing.
+    """
+    return {path: _digest(path, key) for path in paths}
+
+
+def _digest(path: str, key: str) -> str:
     """SHA-256 of a manifest's text, packed or not."""
-    require_file("data.speech_cuts", Path(path))
+    require_file(key, Path(path))
     packed = Path(path).read_bytes()
     return hashlib.sha256(gzip.decompress(packed) if path.endswith(".gz") else packed).hexdigest()

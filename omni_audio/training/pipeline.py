@@ -18,7 +18,7 @@ from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
-from omni_audio.data.speech_cuts import answer_cuts, speech_cuts
+from omni_audio.data.speech_cuts import answer_cuts, manifest_digests, speech_cuts, spoken_cuts
 from omni_audio.data.teacher_cache import TeacherCache, make_teacher_features
 from omni_audio.data.teachers import load_teacher
 from omni_audio.data.tokenizer_data import AcousticCollate
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 STAGES = ("corpus", "tokenizer", "codes", "semantic", "model", "build")
 TOKENIZER_BUILD = "tokenizer_build"
 TRAINED_SPLITS = ("train", "dev")
+SEMANTIC_CUTS = "data.semantic_cuts"
 TRAINED_WEIGHTS = "trained_weights_sha256"
 
 
@@ -121,7 +122,12 @@ class Run:
             more = [*heard, config.tokenizer_loss, data.augment, config.seed, *new_parts] if new_parts else []
             self.tokenizer_print = fingerprint(taken, *more)
         self.codes_print = fingerprint(
-            corpus_hash(data.corpus), self.tokenizer_print, data.augment, data.augmented_copies, config.seed
+            corpus_hash(data.corpus),
+            self.tokenizer_print,
+            data.augment,
+            data.augmented_copies,
+            config.seed,
+            *([manifest_digests(self._semantic_cuts, SEMANTIC_CUTS)] if self._semantic_cuts else []),
         )
         own_semantic = (
             [config.semantic_loss.facts(), config.semantic_training] if config.tokenizer_build is None else []
@@ -135,6 +141,16 @@ class Run:
             data.tasks,
             config.seed,
         )
+
+    @property
+    def _semantic_cuts(self) -> list[str]:
+        """Manifests of further speech with words; a tokenizer that is taken from a build needs none."""
+        return self.config.data.semantic_cuts if self.config.tokenizer_build is None else []
+
+    def _heard(self, split: str) -> CutSet:
+        """What is encoded of a split: the corpus, and in training what else the semantic level learns from."""
+        more = spoken_cuts(self._semantic_cuts, SEMANTIC_CUTS) if split == "train" else []
+        return CutSet.from_cuts([*each_cut(speech_cuts(self.paths, split)), *more])
 
     def corpus(self) -> None:
         """Speaks the corpus; it knows itself what is done."""
@@ -160,8 +176,7 @@ class Run:
         self, task: Any, name: str, training: TaskTrainingConfig, collates: tuple[Any, Any]
     ) -> None:
         train, dev = (
-            (speech_cuts(self.paths, split), collate)
-            for split, collate in zip(TRAINED_SPLITS, collates, strict=True)
+            (self._heard(split), collate) for split, collate in zip(TRAINED_SPLITS, collates, strict=True)
         )
         fit(task, name, self.folders[name], training, train, dev, self.config.seed, self.make_trainer)
 
@@ -202,7 +217,7 @@ class Run:
             device = resolve_device(self.config.runtime.device)
             teacher = load_teacher(loss.teacher, loss.teacher_source, loss.teacher_layer, device)
             for split in missing:
-                make_teacher_features(teacher, speech_cuts(self.paths, split)).save(paths[split])
+                make_teacher_features(teacher, self._heard(split)).save(paths[split])
         return {split: TeacherCache.load(path) for split, path in paths.items()}
 
     def load_acoustic(self) -> AudioTokenizer:
@@ -222,7 +237,7 @@ class Run:
         augment = Augment(self.config.data.augment)
         for split in TRAINED_SPLITS:
             answers = {cut.id for cut in answer_cuts(load_cuts(self.paths, split))}
-            cuts = speech_cuts(self.paths, split)
+            cuts = self._heard(split)
             copies = self.config.data.augmented_copies if split == "train" else 0
             num_augmented = {cut.id: 0 if cut.id in answers else copies for cut in each_cut(cuts)}
             cache = make_codes(tokenizer, cuts, augment, num_augmented, self.config.seed)
@@ -334,6 +349,8 @@ class Run:
         limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
         if not speech.is_plain:
             facts["speech_cuts"] = speech.facts()
+        if self._semantic_cuts:
+            facts["semantic_cuts"] = manifest_digests(self._semantic_cuts, SEMANTIC_CUTS)
         if speech.names_files:
             besides = "too" if speech.with_corpus else "instead"
             limits += f" The tokenizer's own training heard data.speech_cuts {besides}."

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from omni_audio.config.build import trainer_factory
 from omni_audio.config.load import load_config
 from omni_audio.config.schema import RootConfig, Stage
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
-from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts
+from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, whole_cut, write_cuts
 from omni_audio.data.model_data import ModelCollate
 from omni_audio.data.speech_cuts import speech_cuts
 from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
@@ -290,6 +291,38 @@ def test_a_teacher_is_heard_once_and_ships_nothing(
     state = checkpoint(tmp_path / "semantic")["state_dict"]
     assert state["teacher_head.weight"].shape == (3, config.tokenizer.semantic.width)
     assert not any("teacher" in name for name in run.load_tokenizer().state_dict())
+
+
+def test_the_semantic_level_hears_more_cuts_with_words(road: Road, tmp_path: Path) -> None:
+    clips = Path(__file__).parent.parent / "data"
+    rows = [json.loads(line) for line in (clips / "transcripts.jsonl").read_text().splitlines()[:2]]
+    recordings = [Recording.from_file(clips / row["file"], recording_id=row["file"]) for row in rows]
+    manifest = tmp_path / "more.jsonl.gz"
+    write_cuts(
+        manifest,
+        [
+            whole_cut(recording.id, recording, row["text"], "somebody")
+            for recording, row in zip(recordings, rows, strict=True)
+        ],
+    )
+    shutil.copytree(Path(road.config.run_dir), tmp_path / "run")
+    for stage in ("codes", "semantic"):
+        shutil.rmtree(tmp_path / "run" / stage)
+    words = ["stages=[codes,semantic]", f"data.semantic_cuts=[{manifest}]"]
+    config = tiny_config(tmp_path / "run", *words)
+    paths = run_stages(config, trainer_factory(config))
+    heard = AcousticCache.load(paths.codes / "train")
+    assert all(heard.copies(recording.id)[0] == 0 for recording in recordings)
+    assert not any(AcousticCache.load(paths.codes / "dev").copies(recording.id) for recording in recordings)
+    card = json.loads((paths.semantic / pipeline.TOKENIZER_BUILD / "card.json").read_text())
+    assert list(card["data"]["semantic_cuts"]) == [str(manifest)]
+    assert (
+        "semantic_cuts"
+        not in json.loads((road.paths.semantic / pipeline.TOKENIZER_BUILD / "card.json").read_text())["data"]
+    )
+    without = tiny_config(tmp_path / "run", "stages=[codes]")
+    with pytest.raises(ValueError, match="begun with another config"):
+        run_stages(without, trainer_factory(without))
 
 
 def test_ctrl_c_through_the_command_line(

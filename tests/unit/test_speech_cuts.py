@@ -12,7 +12,14 @@ from tiny import tiny_tokenizer_config
 
 from omni_audio.audio.io import save_wav
 from omni_audio.data.corpora.manifests import CorpusPaths
-from omni_audio.data.speech_cuts import SpeechCutsConfig, balanced, kind_of, pcm_of, tokenizer_cuts
+from omni_audio.data.speech_cuts import (
+    SpeechCutsConfig,
+    balanced,
+    kind_of,
+    pcm_of,
+    spoken_cuts,
+    tokenizer_cuts,
+)
 from omni_audio.data.tokenizer_data import TokenizerCollate, letters_of
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.optim import TaskTrainingConfig
@@ -89,6 +96,21 @@ def both(manifest: str) -> SpeechCutsConfig:
 
 def cuts_of(manifest: str) -> CutSet:
     return tokenizer_cuts(NOWHERE, both(manifest), "train")
+
+
+def test_spoken_cuts_are_whole_recordings_with_words(tmp_path: Path, manifest: str) -> None:
+    whole = cut_of(tmp_path, "whole", 16_000, "turn it on")
+    part = whole.truncate(duration=0.2)
+    for name, cut in (("whole", whole), ("part", part)):
+        CutSet.from_cuts([cut]).to_file(tmp_path / f"{name}.jsonl")
+    (found,) = spoken_cuts([str(tmp_path / "whole.jsonl")], "data.semantic_cuts")
+    assert found.recording_id == "whole"
+    with pytest.raises(ValueError, match="a whole recording"):
+        spoken_cuts([str(tmp_path / "part.jsonl")], "data.semantic_cuts")
+    with pytest.raises(ValueError, match="a transcript"):
+        spoken_cuts([manifest], "data.semantic_cuts")
+    with pytest.raises(ValueError, match=r"data\.semantic_cuts = .*none"):
+        spoken_cuts([str(tmp_path / "none.jsonl")], "data.semantic_cuts")
 
 
 def test_every_rate_becomes_16_khz(manifest: str) -> None:

@@ -36,6 +36,7 @@ from omni_audio.files import written_whole
 
 _BATCH_FILES = 24
 _OWN_DRILLS_SHARE = 0.25
+_SLOW = (Engine.KOKORO, Engine.FLITE, Engine.PIPER)
 _FORMAT_VERSION = 2
 _SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
 
@@ -117,11 +118,11 @@ def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
     items = [request.item for request in requests]
     answers = sorted({text for item in items for text in (item.answer, item.plain_answer)})
     answer_paths = {text: audio_path(folder, output_voice, text) for text in answers}
-    jobs = {path: (output_voice.name, text) for text, path in answer_paths.items()}
-    jobs.update({request.path: (request.voice.name, request.item.request) for request in requests})
+    jobs = {path: (output_voice, text) for text, path in answer_paths.items()}
+    jobs.update({request.path: (request.voice, request.item.request) for request in requests})
     drills = _make_drills(config, items, folder)
-    jobs.update({drill.path: (drill.voice.name, drill.text) for drill in drills})
-    num_samples = _synthesize(jobs, config.num_workers)
+    jobs.update({drill.path: (drill.voice, drill.text) for drill in drills})
+    num_samples = synthesize(jobs, config.num_workers)
 
     write_items(paths, items)
     write_manifests(paths, requests, drills, answer_paths, num_samples)
@@ -182,23 +183,21 @@ def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -
     return drills
 
 
-_Job = tuple[Path, str, str]
+_Job = tuple[Path, Voice, str]
 
 
-def _synthesize(jobs: dict[Path, tuple[str, str]], num_workers: int) -> dict[Path, int]:
-    """Speaks all jobs that lie not there yet; returns the samples of every file."""
+def synthesize(jobs: dict[Path, tuple[Voice, str]], num_workers: int) -> dict[Path, int]:
+    """Speaks all that does not lie there yet, in `num_workers` processes; returns the samples of every file."""
     num_samples: dict[Path, int] = {}
     todo: list[_Job] = []
-    for path, (voice_name, text) in jobs.items():
+    for path, (voice, text) in jobs.items():
         if path.exists():
             num_samples[path] = soundfile.info(str(path)).frames
         else:
-            todo.append((path, voice_name, text))
+            todo.append((path, voice, text))
     for parent in {path.parent for path, _, _ in todo}:
         parent.mkdir(parents=True, exist_ok=True)
-    todo.sort(
-        key=lambda job: voice_of(job[1]).engine not in (Engine.KOKORO, Engine.PIPER)
-    )  # slow voices first, so that no worker ends alone with them
+    todo.sort(key=lambda job: job[1].engine not in _SLOW)  # first, so that no worker ends alone with them
     batches = _batches(todo)
     with tqdm(total=len(todo), desc="speak", unit="file", disable=not todo) as bar:
         for done in _map_batches(batches, num_workers):
@@ -227,8 +226,8 @@ def _map_batches(batches: list[list[_Job]], num_workers: int) -> Iterator[dict[P
 def _speak_batch(batch: Iterable[_Job]) -> dict[Path, int]:
     """Speaks some texts in a worker; every file appears whole or not at all."""
     done = {}
-    for path, voice_name, text in batch:
-        pcm = speak(voice_of(voice_name), text)
+    for path, voice, text in batch:
+        pcm = speak(voice, text)
         with written_whole(path) as temporary:
             soundfile.write(str(temporary), pcm, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
         done[path] = len(pcm)

@@ -17,6 +17,7 @@ import soxr
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.commands_slots import CorpusError
 from omni_audio.data.corpora.espeak_variants import random_variant
+from omni_audio.data.corpora.flite_engine import SPEAKERS_HZ, flite_engine
 from omni_audio.data.corpora.kokoro_engine import KOKORO_PACKAGE, kokoro_engine
 from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, pico_engine, piper_engine
 
@@ -34,6 +35,7 @@ class Engine(Enum):
     PICO = "pico"
     PIPER = "piper"
     KOKORO = "kokoro"
+    FLITE = "flite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +46,11 @@ class Voice:
         name: unique name, used as the speaker of a cut.
         engine: the synthesiser.
         split: the split whose requests this voice speaks.
-        accent: eSpeak voice or Pico language; eSpeak voice of the phonemes for Kokoro; "" for Piper.
+        accent: eSpeak voice or Pico language; eSpeak voice of the phonemes for Kokoro; Flite's speaker; "" for Piper.
         variant: eSpeak variant; blend of styles for Kokoro; "" for the other engines.
         variant_lines: what the variant is, where eSpeak does not ship it.
         speed: factor on the normal speaking rate.
-        pitch: factor on the normal pitch (eSpeak, Pico).
+        pitch: factor on the normal pitch (eSpeak, Pico, Flite).
         weight: how often the voice is drawn, relative to the others of its split.
     """
 
@@ -129,6 +131,7 @@ _TRAIN_ACCENTS = ("en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en
 _NUM_RANDOM_ESPEAK = 300
 _NUM_RANDOM_PICO = 40
 _NUM_RANDOM_KOKORO = 200
+_NUM_RANDOM_FLITE = 40
 _TRAIN_STYLES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jm_kumo")
 _DEV_STYLE = "jf_tebukuro"
 _DRAW_SEED = 20261122
@@ -245,6 +248,25 @@ def _registry() -> dict[str, Voice]:
 
 VOICES: Final[dict[str, Voice]] = _registry()
 
+
+def flite_voices() -> list[Voice]:
+    """Voices of Flite, for drills: the registry has none, since they need a package of the system."""
+    voices = []
+    for number in range(_NUM_RANDOM_FLITE):
+        rng = random.Random(f"{_DRAW_SEED} flite {number}")
+        voices.append(
+            Voice(
+                name=f"flite-drawn-{number:02d}",
+                engine=Engine.FLITE,
+                split="train",
+                accent=rng.choice(sorted(SPEAKERS_HZ)),
+                speed=round(rng.uniform(0.85, 1.25), 2),
+                pitch=round(rng.uniform(0.85, 1.25), 2),
+            )
+        )
+    return voices
+
+
 SOURCES: Final[dict[Engine, dict[str, str]]] = {
     Engine.ESPEAK: {
         "package": "espeakng-loader",
@@ -318,6 +340,10 @@ def speak(voice: Voice, text: str) -> PcmArray:
         kokoro = kokoro_engine()
         pcm = kokoro.speak(text, accent=voice.accent, blend=voice.variant, speed=voice.speed)
         rate_hz = kokoro.rate_hz
+    elif voice.engine is Engine.FLITE:
+        flite = flite_engine()
+        pcm = flite.speak(text, speaker=voice.accent, speed=voice.speed, pitch=voice.pitch)
+        rate_hz = flite.rate_hz
     else:
         piper = piper_engine()
         pcm = piper.speak(

@@ -1,0 +1,110 @@
+"""A corpus of drills alone: many texts without meaning in the light training voices, for the semantic level."""
+
+import json
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
+from omni_audio.data.corpora.commands_slots import stable_digest
+from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.manifests import (
+    CorpusPaths,
+    Drill,
+    sound_file,
+    whole_cut,
+    write_atomic,
+    write_cuts,
+)
+from omni_audio.data.corpora.synth import audio_path, synthesize
+from omni_audio.data.corpora.voices import Engine, Voice, flite_voices, voices_of
+
+NUM_REQUESTS = 12_000
+NUM_HELD_OUT = 1_000
+
+
+@dataclass(kw_only=True, slots=True)
+class DrillCorpusConfig:
+    """What to build.
+
+    Attributes:
+        num_drills: how many, >= 1.
+        flite_share: 0..1, share that a voice of Flite speaks; it needs the system's package.
+        num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
+        seed: any integer; the drills of a spoken-command corpus are never among those made here.
+    """
+
+    num_drills: int = 10_000
+    flite_share: float = 0.0
+    num_workers: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_drills < 1:
+            raise CorpusError("num_drills", self.num_drills, ">= 1", "ask for one or more")
+        if not 0.0 <= self.flite_share <= 1.0:
+            raise CorpusError("flite_share", self.flite_share, "0..1", "0 leaves Flite out")
+        if self.num_workers < 0:
+            raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
+
+
+def build_drill_corpus(config: DrillCorpusConfig, folder: Path) -> CorpusPaths:
+    """Builds the corpus, or finds it built; it has a train split alone.
+
+    Raises:
+        CorpusError: a voice engine is missing, or synthesis fails.
+    """
+    paths = CorpusPaths.in_folder(Path(folder).resolve())
+    voices = {"light": _light_voices(), "flite": flite_voices()}
+    facts = {name: value for name, value in asdict(config).items() if name != "num_workers"}
+    digest = stable_digest(repr((sorted(facts.items()), domain_digest(), voices)))[:16]
+    if paths.is_built(digest):
+        return paths
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    paths.datasheet.unlink(missing_ok=True)
+    drills = [_spoken(text, config, voices, paths.folder) for text in _texts(config)]
+    num_samples = synthesize({drill.path: (drill.voice, drill.text) for drill in drills}, config.num_workers)
+    write_cuts(
+        paths.train,
+        (
+            whole_cut(
+                f"more-drill-{number:06d}",
+                sound_file(
+                    f"{drill.path.parent.name}-{drill.path.stem}", drill.path, num_samples[drill.path]
+                ),
+                drill.text,
+                drill.voice.name,
+            )
+            for number, drill in enumerate(drills)
+        ),
+    )
+    sheet = {
+        "name": "omni_audio drills (synthetic)",
+        "hash": digest,
+        "folder": str(paths.folder),
+        "config": facts,
+        "language": "en",
+        "hours": round(sum(num_samples.values()) / SAMPLE_RATE_HZ / 3600, 4),
+        "engines": sorted({drill.voice.engine.value for drill in drills}),
+    }
+    write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
+    return paths
+
+
+def _light_voices() -> list[Voice]:
+    return [voice for voice in voices_of("train") if voice.engine is not Engine.PIPER]
+
+
+def _texts(config: DrillCorpusConfig) -> list[str]:
+    """Fragments of train requests; none is a held-out request."""
+    requests = [item.request for item in generate_items(NUM_REQUESTS, "train", 0)]
+    held_out = {item.request for split in ("dev", "test") for item in generate_items(NUM_HELD_OUT, split, 0)}
+    return drill_texts(requests, held_out, config.num_drills, f"{config.seed} more drills")
+
+
+def _spoken(text: str, config: DrillCorpusConfig, voices: dict[str, list[Voice]], folder: Path) -> Drill:
+    rng = random.Random(f"{config.seed} more {text}")
+    chosen = voices["flite" if rng.random() < config.flite_share else "light"]
+    voice = rng.choices(chosen, [voice.weight for voice in chosen])[0]
+    return Drill(text=text, voice=voice, path=audio_path(folder, voice, text))

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,6 +194,18 @@ def manifest_digests(paths: list[str], key: str = "data.speech_cuts") -> dict[st
         ValueError: a file is missing.
     """
     return {path: _digest(path, key) for path in paths}
+
+
+def manifest_sources(paths: list[str]) -> list[dict[str, Any]]:
+    """Sources of training speech as the datasheets beside the manifests name them; a manifest may have none."""
+    sheets = dict.fromkeys(Path(path).parent / CorpusPaths.in_folder(Path()).datasheet for path in paths)
+    return [
+        source
+        for sheet in sheets
+        if sheet.is_file()
+        for source in json.loads(sheet.read_text())["sources"]
+        if source.get("split") != "test"
+    ]
 
 
 def _digest(path: str, key: str) -> str:

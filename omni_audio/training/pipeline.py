@@ -18,7 +18,13 @@ from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
-from omni_audio.data.speech_cuts import answer_cuts, manifest_digests, speech_cuts, spoken_cuts
+from omni_audio.data.speech_cuts import (
+    answer_cuts,
+    manifest_digests,
+    manifest_sources,
+    speech_cuts,
+    spoken_cuts,
+)
 from omni_audio.data.teacher_cache import TeacherCache, make_teacher_features
 from omni_audio.data.teachers import load_teacher
 from omni_audio.data.tokenizer_data import AcousticCollate
@@ -349,6 +355,9 @@ class Run:
         limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
         if not speech.is_plain:
             facts["speech_cuts"] = speech.facts()
+        further = [*speech.train, *speech.dev, *self._semantic_cuts]
+        if further:
+            facts["further_sources"] = manifest_sources(further)
         if self._semantic_cuts:
             facts["semantic_cuts"] = manifest_digests(self._semantic_cuts, SEMANTIC_CUTS)
         if speech.names_files:

@@ -44,6 +44,7 @@ def test_drills_are_new_texts_in_train_voices_and_made_once(tmp_path: Path) -> N
     assert build_drill_corpus(config, tmp_path / "drills") == paths
     assert paths.train.stat().st_mtime_ns == written
     sheet = json.loads(paths.datasheet.read_text())
+    assert {source["package"] for source in sheet["sources"]} >= {"espeakng-loader", "py-nanotts"}
     assert sheet["hours"] == pytest.approx(sum(cut.duration for cut in cuts) / 3600, abs=1e-3)
 
 
@@ -67,7 +68,8 @@ def test_flite_speaks_its_share_with_other_speeds_and_pitches(tmp_path: Path) ->
     assert len({len(sound) for sound in sounds}) > 3
     assert all(np.isfinite(sound).all() and 0.8 < len(sound) / 16_000 < 4 for sound in sounds)
     paths = build_drill_corpus(DrillCorpusConfig(num_drills=6, flite_share=1.0, num_workers=0), tmp_path)
-    assert json.loads(paths.datasheet.read_text())["engines"] == ["flite"]
+    (source,) = json.loads(paths.datasheet.read_text())["sources"]
+    assert source["package"] == "libflite1"
 
 
 @pytest.mark.parametrize(

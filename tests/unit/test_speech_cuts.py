@@ -16,6 +16,7 @@ from omni_audio.data.speech_cuts import (
     SpeechCutsConfig,
     balanced,
     kind_of,
+    manifest_sources,
     pcm_of,
     spoken_cuts,
     tokenizer_cuts,
@@ -111,6 +112,14 @@ def test_spoken_cuts_are_whole_recordings_with_words(tmp_path: Path, manifest: s
         spoken_cuts([manifest], "data.semantic_cuts")
     with pytest.raises(ValueError, match=r"data\.semantic_cuts = .*none"):
         spoken_cuts([str(tmp_path / "none.jsonl")], "data.semantic_cuts")
+
+
+def test_sources_are_those_of_the_datasheets_but_for_the_test_split(tmp_path: Path) -> None:
+    sources = [{"name": "a", "split": "train"}, {"name": "b", "split": "test"}, {"name": "c"}]
+    (tmp_path / "corpus.json").write_text(json.dumps({"sources": sources}))
+    manifests = [str(tmp_path / f"cuts-{split}.jsonl.gz") for split in ("train", "dev")]
+    assert [source["name"] for source in manifest_sources(manifests)] == ["a", "c"]
+    assert manifest_sources([str(tmp_path / "elsewhere" / "cuts.jsonl")]) == []
 
 
 def test_every_rate_becomes_16_khz(manifest: str) -> None:

@@ -13,6 +13,7 @@ from omni_audio.data.corpora.manifests import (
     CorpusPaths,
     Drill,
     sound_file,
+    source_facts,
     whole_cut,
     write_atomic,
     write_cuts,
@@ -86,7 +87,7 @@ def build_drill_corpus(config: DrillCorpusConfig, folder: Path) -> CorpusPaths:
         "config": facts,
         "language": "en",
         "hours": round(sum(num_samples.values()) / SAMPLE_RATE_HZ / 3600, 4),
-        "engines": sorted({drill.voice.engine.value for drill in drills}),
+        "sources": source_facts(dict.fromkeys(drill.voice.engine for drill in drills)),
     }
     write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
     return paths

@@ -18,7 +18,7 @@ from lhotse.serialization import deserialize_item, load_jsonl
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.data.corpora.commands import CommandItem
-from omni_audio.data.corpora.voices import SOURCES, Voice
+from omni_audio.data.corpora.voices import SOURCES, Engine, Voice
 from omni_audio.files import written_whole
 
 SPLITS = ("train", "dev", "test")
@@ -263,13 +263,21 @@ def write_datasheet(
             for split, found in by_split.items()
         },
         "output_voice": output_voice.name,
-        "sources": [
-            {**SOURCES[engine], "version": importlib.metadata.version(SOURCES[engine]["package"])}
-            for engine in engines
-        ],
+        "sources": source_facts(engines),
         "held_out": "whole templates and whole voices; slot values and politeness words are shared",
     }
     write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
+
+
+def source_facts(engines: Iterable[Engine]) -> list[dict[str, str]]:
+    """Package, system, licence and, where pip installed it, version of each engine."""
+    facts = []
+    for engine in engines:
+        source = SOURCES[engine]
+        is_of_system = engine is Engine.FLITE
+        version = {} if is_of_system else {"version": importlib.metadata.version(source["package"])}
+        facts.append({**source, **version})
+    return facts
 
 
 def write_atomic(path: Path, data: bytes) -> None:

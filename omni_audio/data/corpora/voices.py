@@ -17,7 +17,7 @@ import soxr
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.commands_slots import CorpusError
 from omni_audio.data.corpora.espeak_variants import random_variant
-from omni_audio.data.corpora.flite_engine import SPEAKERS_HZ, flite_engine
+from omni_audio.data.corpora.flite_engine import FLITE_PACKAGE, SPEAKERS_HZ, flite_engine
 from omni_audio.data.corpora.kokoro_engine import KOKORO_PACKAGE, kokoro_engine
 from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, pico_engine, piper_engine
 
@@ -283,6 +283,11 @@ SOURCES: Final[dict[Engine, dict[str, str]]] = {
         "package": KOKORO_PACKAGE,
         "system": "Kokoro-82M, Japanese styles, int8 ONNX",
         "licence": "weights and styles Apache-2.0, ONNX export MIT",
+    },
+    Engine.FLITE: {
+        "package": FLITE_PACKAGE,
+        "system": "Flite 2 with slt, rms, awb, kal16 (Debian package)",
+        "licence": "BSD-like",
     },
 }
 

@@ -24,6 +24,10 @@ class NotAllowedError(ValueError):
         self.allowed = allowed
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type, tuple[str, object, str, str]]:
+        """So that a worker process can hand it on: an exception is rebuilt from its arguments."""
+        return type(self), (self.name, self.value, self.allowed, self.remedy)
+
 
 def require(ok: bool, name: str, value: object, allowed: str, remedy: str) -> None:
     """Raises ValueError naming the argument, its value, what is allowed and what to do, unless `ok`."""

@@ -15,6 +15,7 @@ examples:
   omni-audio corpus human --out runs/human --add fillets-cs fillets-nl         GPL-2.0 sources too
   omni-audio corpus human --out runs/human --packages-folder debs              no network: *.deb files lie there
   omni-audio corpus drills --out runs/drills --num 12000 --flite-share 0.25    Flite: apt-get install libflite1
+  omni-audio data runs/drills --split train                                    it has no other split
   omni-audio data runs/human                                                   list what was made
 """
 

@@ -57,6 +57,12 @@ def _manifest(folder: Path, split: str) -> Path:
     for candidate in (folder / name, folder / "corpus" / name):
         if candidate.is_file():
             return candidate
+    others = sorted(path.name for path in folder.glob("cuts-*.jsonl.gz"))
+    if others:
+        splits = [other for other in SPLITS if f"cuts-{other}.jsonl.gz" in others]
+        raise ValueError(
+            f"{str(folder)!r} has no split {split!r}: expected one of {splits}. Name it by --split"
+        )
     raise ValueError(
         f"{str(folder)!r} holds no corpus ({name}): make one with `omni-audio train experiment=demo 'stages=[corpus]'`"
     )

@@ -22,9 +22,9 @@ from omni_audio.data.corpora.manifests import (
     load_cuts,
     load_drills,
     whole_cut,
-    words_of,
 )
-from omni_audio.data.corpora.voices import VOICES
+from omni_audio.data.corpora.voices import VOICES, flite_voices
+from omni_audio.tokenizer.semantic import CTC_ALPHABET
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,6 +76,7 @@ class SpeechCutsConfig:
         return {"with_corpus": self.with_corpus, **digests, **balance}
 
 
+_ENGINES = {voice.name: voice.engine.value for voice in (*VOICES.values(), *flite_voices())}
 ANSWER_FIELDS = {"answer": "answer_recording", "plain_answer": "plain_answer_recording"}
 
 
@@ -132,24 +133,40 @@ def extra_cuts(paths: list[str], key: str = "data.speech_cuts") -> list[MonoCut]
     return cuts
 
 
+def words_to_spell(cut: MonoCut) -> str | None:
+    """All words of a cut in the order of its supervisions; None where one is missing or in other letters than CTC's."""
+    texts = [segment.text or "" for segment in sorted(cut.supervisions, key=lambda segment: segment.start)]
+    letters = {sign for text in texts for sign in text.lower() if sign.isalpha()}
+    can_be_spelt = bool(letters) and all(texts) and letters <= set(CTC_ALPHABET)
+    return " ".join(texts) if can_be_spelt else None
+
+
 def spoken_cuts(paths: list[str], key: str) -> list[MonoCut]:
-    """Whole recordings with their words, of the lhotse manifests under a config key.
+    """Whole recordings with words that CTC can spell, of the lhotse manifests under a config key.
 
     Raises:
-        ValueError: a file is missing, or a cut is a part of a recording, or has no words.
+        ValueError: a file is missing, a cut is a part of a recording or has no such words, or two share an id.
     """
-    cuts = extra_cuts(paths, key)
-    for cut in cuts:
-        length_s = cut.recording.duration if cut.recording else 0.0
-        require(
-            cut.start == 0 and abs(cut.duration - length_s) < 1e-3,
-            f"cut {cut.id}",
-            f"{cut.start:g}..{cut.end:g} s of {cut.recording_id}",
-            "a whole recording",
-            "Store the parts as sound of their own first (CutSet.save_audios).",
-        )
-        words_of(cut)
-    return cuts
+    sounds: dict[str, str] = {}
+    found = []
+    for path in paths:
+        for cut in extra_cuts([path], key):
+            label = f"{key}: cut {cut.id} of {path}"
+            recording = cut.recording
+            assert recording is not None  # extra_cuts has seen to it
+            is_whole = cut.start == 0 and abs(cut.duration - recording.duration) < 1e-3
+            extent = f"{cut.start:g}..{cut.end:g} of {recording.duration:g} s"
+            store = "Store the parts as sound of their own first (CutSet.save_audios)."
+            require(is_whole, label, extent, "a whole recording", store)
+            texts = [segment.text for segment in cut.supervisions]
+            letters = "words in the letters a-z in every supervision"
+            require(words_to_spell(cut) is not None, label, texts, letters, "Leave such cuts out.")
+            sound = f"channel {cut.channel} of {recording.sources}"
+            known = sounds.setdefault(recording.id, sound)
+            rename = "Give each recording an id of its own."
+            require(known == sound, label, recording.id, "a recording id that no other sound has", rename)
+            found.append(cut)
+    return found
 
 
 def tokenizer_cuts(paths: CorpusPaths, config: SpeechCutsConfig, split: str) -> CutSet:
@@ -166,8 +183,8 @@ def kind_of(cut: MonoCut) -> str:
     if source is not None:
         return str(source)
     speaker = cut.supervisions[0].speaker if cut.supervisions else None
-    if speaker in VOICES:
-        return VOICES[speaker].engine.value
+    if speaker in _ENGINES:
+        return _ENGINES[speaker]
     return "assistant" if speaker == "assistant" else "other"
 
 
@@ -197,15 +214,13 @@ def manifest_digests(paths: list[str], key: str = "data.speech_cuts") -> dict[st
 
 
 def manifest_sources(paths: list[str]) -> list[dict[str, Any]]:
-    """Sources of training speech as the datasheets beside the manifests name them; a manifest may have none."""
-    sheets = dict.fromkeys(Path(path).parent / CorpusPaths.in_folder(Path()).datasheet for path in paths)
-    return [
-        source
-        for sheet in sheets
-        if sheet.is_file()
-        for source in json.loads(sheet.read_text())["sources"]
-        if source.get("split") != "test"
-    ]
+    """Sources of training speech as the datasheets (corpus.json) beside the manifests name them.
+
+    A manifest without a datasheet has none.
+    """
+    sheets = dict.fromkeys(CorpusPaths.in_folder(Path(path).parent).datasheet for path in paths)
+    facts = [json.loads(sheet.read_text()) for sheet in sheets if sheet.is_file()]
+    return [source for sheet in facts for source in sheet.get("sources", []) if source.get("split") != "test"]
 
 
 def _digest(path: str, key: str) -> str:

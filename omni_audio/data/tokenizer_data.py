@@ -13,7 +13,7 @@ from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.data.codes_cache import AcousticCache
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
-from omni_audio.data.speech_cuts import pcm_of
+from omni_audio.data.speech_cuts import pcm_of, words_to_spell
 from omni_audio.data.teacher_cache import TeacherCache
 from omni_audio.tokenizer.semantic import CTC_ALPHABET, text_to_ctc
 
@@ -67,21 +67,13 @@ def frame_mask(num_frames_B: Tensor, total: int) -> Tensor:
 def letters_of(cuts: CutSet) -> Letters:
     """Letters of the words of each cut; none for a cut without a whole transcript, or one that CTC cannot spell."""
     no_letters = torch.zeros(0, dtype=torch.long)
-    words = [_words_of(cut) for cut in each_cut(cuts)]
+    words = [words_to_spell(cut) for cut in each_cut(cuts)]
     targets = [no_letters if text is None else text_to_ctc(text) for text in words]
     return Letters(
         torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
         torch.tensor([len(target) for target in targets]),
         ["".join(CTC_ALPHABET[sign] for sign in target.tolist()) for target in targets],
     )
-
-
-def _words_of(cut: MonoCut) -> str | None:
-    """All words of a cut in the order of its supervisions; None where one is missing or in other letters."""
-    texts = [segment.text or "" for segment in sorted(cut.supervisions, key=lambda segment: segment.start)]
-    letters = {sign for text in texts for sign in text.lower() if sign.isalpha()}
-    can_be_spelt = bool(letters) and all(texts) and letters <= set(CTC_ALPHABET)
-    return " ".join(texts) if can_be_spelt else None
 
 
 class TokenizerCollate:

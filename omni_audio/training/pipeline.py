@@ -113,7 +113,7 @@ class Run:
         data = config.data
         tokenizer_parts = (
             config.tokenizer,
-            config.tokenizer_loss,
+            config.tokenizer_loss.facts(),
             config.tokenizer_training,
             data.augment,
             config.seed,
@@ -125,15 +125,27 @@ class Run:
             check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
             taken = load_tokenizer(Path(config.tokenizer_build)).fingerprint()
             # an adversarial phase over a build hears what a training from nothing would hear
-            more = [*heard, config.tokenizer_loss, data.augment, config.seed, *new_parts] if new_parts else []
+            more = (
+                [*heard, config.tokenizer_loss.facts(), data.augment, config.seed, *new_parts]
+                if new_parts
+                else []
+            )
             self.tokenizer_print = fingerprint(taken, *more)
+        require(
+            config.tokenizer_build is None or not data.semantic_cuts,
+            SEMANTIC_CUTS,
+            data.semantic_cuts,
+            "[] where tokenizer_build is set: its semantic level is taken as it is",
+            "Set tokenizer_build=null to train one, or leave the cuts out.",
+        )
+        self._more_speech = spoken_cuts(data.semantic_cuts, SEMANTIC_CUTS)
         self.codes_print = fingerprint(
             corpus_hash(data.corpus),
             self.tokenizer_print,
             data.augment,
             data.augmented_copies,
             config.seed,
-            *([manifest_digests(self._semantic_cuts, SEMANTIC_CUTS)] if self._semantic_cuts else []),
+            *([manifest_digests(data.semantic_cuts, SEMANTIC_CUTS)] if data.semantic_cuts else []),
         )
         own_semantic = (
             [config.semantic_loss.facts(), config.semantic_training] if config.tokenizer_build is None else []
@@ -148,14 +160,9 @@ class Run:
             config.seed,
         )
 
-    @property
-    def _semantic_cuts(self) -> list[str]:
-        """Manifests of further speech with words; a tokenizer that is taken from a build needs none."""
-        return self.config.data.semantic_cuts if self.config.tokenizer_build is None else []
-
     def _heard(self, split: str) -> CutSet:
         """What is encoded of a split: the corpus, and in training what else the semantic level learns from."""
-        more = spoken_cuts(self._semantic_cuts, SEMANTIC_CUTS) if split == "train" else []
+        more = self._more_speech if split == "train" else []
         return CutSet.from_cuts([*each_cut(speech_cuts(self.paths, split)), *more])
 
     def corpus(self) -> None:
@@ -355,11 +362,11 @@ class Run:
         limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
         if not speech.is_plain:
             facts["speech_cuts"] = speech.facts()
-        further = [*speech.train, *speech.dev, *self._semantic_cuts]
-        if further:
+        semantic = self.config.data.semantic_cuts
+        if further := [*speech.train, *speech.dev, *semantic]:
             facts["further_sources"] = manifest_sources(further)
-        if self._semantic_cuts:
-            facts["semantic_cuts"] = manifest_digests(self._semantic_cuts, SEMANTIC_CUTS)
+        if semantic:
+            facts["semantic_cuts"] = manifest_digests(semantic, SEMANTIC_CUTS)
         if speech.names_files:
             besides = "too" if speech.with_corpus else "instead"
             limits += f" The tokenizer's own training heard data.speech_cuts {besides}."

@@ -1,6 +1,7 @@
 """Training steps of the audio tokenizer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.checks import require, require_positive
 from omni_audio.data.tokenizer_data import TokenizerBatch, frame_mask
+from omni_audio.plain import to_plain
 from omni_audio.tokenizer.losses import MultiResolutionMelLoss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.tokenizer.vector_quantizer import Quantized
@@ -46,6 +48,11 @@ class TokenizerLossConfig:
             "0 where tokenizer_loss.whole_utterances is false: a piece has no transcript",
             "Leave the letters to the stage semantic, or train on whole utterances.",
         )
+
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint tells of it; with `clean_targets` off, what it told before there were any."""
+        facts = to_plain(self)
+        return facts if self.clean_targets else {key: facts[key] for key in facts if key != "clean_targets"}
 
 
 @dataclass(slots=True)

@@ -145,8 +145,14 @@ def test_trainer_and_loggers_are_made_as_a_stage_asks(tmp_path: Path):
     assert Path(trainer.loggers[0].log_dir) == tmp_path / "metrics"
 
 
-def test_debug_fast_cuts_every_training_short():
-    config = load_config(["experiment=nano", "debug=fast"])
+@pytest.mark.parametrize("experiment", GROUPS["experiment"])
+def test_debug_fast_cuts_every_training_short(experiment):
+    config = load_config([f"experiment={experiment}", "debug=fast"])
+    corpus = config.data.corpus
+    assert corpus.num_train_items + corpus.num_drills <= 40
+    assert corpus.natural_share == 0
+    assert not config.data.semantic_cuts
+    assert not config.data.speech_cuts.names_files
     trainings = [field.name for field in dataclasses.fields(config) if field.name.endswith("_training")]
     assert len(trainings) >= 3
     assert {name: getattr(config, name).max_steps <= 10 for name in trainings} == dict.fromkeys(

@@ -293,7 +293,9 @@ def test_a_teacher_is_heard_once_and_ships_nothing(
     assert not any("teacher" in name for name in run.load_tokenizer().state_dict())
 
 
-def test_the_semantic_level_hears_more_cuts_with_words(road: Road, tmp_path: Path) -> None:
+def test_the_semantic_level_hears_more_cuts_with_words(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clips = Path(__file__).parent.parent / "data"
     rows = [json.loads(line) for line in (clips / "transcripts.jsonl").read_text().splitlines()[:2]]
     recordings = [Recording.from_file(clips / row["file"], recording_id=row["file"]) for row in rows]
@@ -308,9 +310,17 @@ def test_the_semantic_level_hears_more_cuts_with_words(road: Road, tmp_path: Pat
     shutil.copytree(Path(road.config.run_dir), tmp_path / "run")
     for stage in ("codes", "semantic"):
         shutil.rmtree(tmp_path / "run" / stage)
+    heard_in_training: list[str] = []
+
+    def fit_and_note(task: Any, name: str, folder: Path, training: Any, train: Any, *rest: Any) -> None:
+        heard_in_training.extend(cut.recording_id for cut in train[0])
+        fit(task, name, folder, training, train, *rest)
+
+    monkeypatch.setattr(pipeline, "fit", fit_and_note)
     words = ["stages=[codes,semantic]", f"data.semantic_cuts=[{manifest}]"]
     config = tiny_config(tmp_path / "run", *words)
     paths = run_stages(config, trainer_factory(config))
+    assert {recording.id for recording in recordings} < set(heard_in_training)
     heard = AcousticCache.load(paths.codes / "train")
     assert all(heard.copies(recording.id)[0] == 0 for recording in recordings)
     assert not any(AcousticCache.load(paths.codes / "dev").copies(recording.id) for recording in recordings)

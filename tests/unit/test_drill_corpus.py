@@ -1,16 +1,22 @@
 """The corpus of drills alone, Flite's voices in it, and what its command refuses."""
 
 import ctypes
+import dataclasses
 import gzip
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchaudio.functional as AF
 
 from omni_audio.cli.main import main
-from omni_audio.data.corpora.commands import CorpusError, generate_items
+from omni_audio.data.corpora import drill_corpus
+from omni_audio.data.corpora.commands import CommandItem, CorpusError, generate_items
 from omni_audio.data.corpora.drill_corpus import DrillCorpusConfig, build_drill_corpus
+from omni_audio.data.corpora.flite_engine import flite_engine
 from omni_audio.data.corpora.manifests import each_cut, load_cuts, words_of
 from omni_audio.data.corpora.voices import VOICES, Engine, flite_voices, speak
 
@@ -59,6 +65,42 @@ def test_a_larger_corpus_keeps_the_smaller_ones_sound(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime_ns == time for path, time in sounds.items())
 
 
+def test_a_drill_that_is_a_held_out_request_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DrillCorpusConfig(num_drills=5)
+    before = drill_corpus._texts(config)
+
+    def with_one_more(num_items: int, split: str, seed: int) -> list[CommandItem]:
+        items = generate_items(num_items, split, seed)
+        return [*items, dataclasses.replace(items[0], request=before[2])] if split == "test" else items
+
+    monkeypatch.setattr(drill_corpus, "generate_items", with_one_more)
+    after = drill_corpus._texts(config)
+    assert before[2] not in after
+    assert after[:4] == [*before[:2], *before[3:]]
+
+
+def test_the_folder_of_another_corpus_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "corpus.json").write_text(json.dumps({"name": "people", "hash": "", "folder": str(tmp_path)}))
+    with pytest.raises(CorpusError, match="It holds 'people'"):
+        build_drill_corpus(DrillCorpusConfig(num_drills=1, num_workers=0), tmp_path)
+    assert json.loads((tmp_path / "corpus.json").read_text())["name"] == "people"
+
+
+def test_an_error_in_a_worker_arrives_as_it_is() -> None:
+    error = pickle.loads(pickle.dumps(CorpusError("engine", "libflite.so.1", "a library", "Install it.")))
+    assert isinstance(error, CorpusError)
+    assert str(error) == "engine = 'libflite.so.1' is not allowed: expected a library. Install it."
+
+
+@pytest.mark.usefixtures("flite")
+def test_flite_changes_its_pitch() -> None:
+    def pitch_hz(pitch: float) -> float:
+        pcm = flite_engine().speak("turn on the light", speaker="slt", speed=1.0, pitch=pitch)
+        return float(AF.detect_pitch_frequency(torch.from_numpy(pcm), 16_000, freq_low=70).median())
+
+    assert pitch_hz(1.3) > 1.15 * pitch_hz(0.9)
+
+
 @pytest.mark.usefixtures("flite")
 def test_flite_speaks_its_share_with_other_speeds_and_pitches(tmp_path: Path) -> None:
     voices = flite_voices()
@@ -90,3 +132,7 @@ def test_the_command_makes_it_and_refuses_the_other_recipes_options(
     assert "--add is no option of drills" in capsys.readouterr().err
     assert main(["corpus", "human", "--out", out, "--num", "5"]) != 0
     assert "--num is no option of human" in capsys.readouterr().err
+    assert main(["data", out, "--split", "train"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["data", out]) != 0
+    assert "expected one of ['train']. Name it by --split" in capsys.readouterr().err

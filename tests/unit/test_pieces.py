@@ -1,16 +1,24 @@
 """Pieces of utterances: of one length, from all over the utterance, the same for the same seed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 import torch
 from lhotse import CutSet, Recording
+from tiny import tiny_tokenizer_config
 
 from omni_audio.audio.augment import Augment, AugmentConfig
 from omni_audio.audio.units import FRAME_SAMPLES
-from omni_audio.data.tokenizer_data import TokenizerCollate
-from omni_audio.training.tokenizer_task import TokenizerLossConfig
+from omni_audio.config.load import load_config
+from omni_audio.data.corpora.manifests import CorpusPaths
+from omni_audio.data.tokenizer_data import Letters, TokenizerBatch, TokenizerCollate
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.training import tokenizer_phases
+from omni_audio.training.optim import TaskTrainingConfig
+from omni_audio.training.tokenizer_phases import TokenizerTraining
+from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTask
 
 LENGTHS = (3000, 9000, 40_000)
 
@@ -58,13 +66,52 @@ def test_faster_pieces_are_still_full(cuts: CutSet) -> None:
 
 
 def test_clean_targets_are_the_pieces_without_the_noise(cuts: CutSet) -> None:
-    noisy = Augment(AugmentConfig(noise_probability=1.0, telephone_probability=1.0))
+    noisy = Augment(
+        AugmentConfig(
+            noise_probability=1.0,
+            telephone_probability=1.0,
+            timbre_probability=0.0,
+            speed_probability=0.0,
+            gain_probability=0.0,
+        )
+    )
     clean = TokenizerCollate(noisy, 0, piece_frames=5, clean_targets=True)(cuts, 0)
     usual = TokenizerCollate(noisy, 0, piece_frames=5)(cuts, 0)
     assert torch.equal(usual.target_BS, usual.pcm_BS)
     assert torch.equal(clean.pcm_BS, usual.pcm_BS)
-    assert clean.target_BS.shape == clean.pcm_BS.shape
+    assert torch.equal(clean.target_BS, TokenizerCollate(None, 0, piece_frames=5)(cuts, 0).pcm_BS)
     assert torch.all((clean.target_BS != clean.pcm_BS).any(-1))
+
+
+def test_the_decoder_is_held_to_the_target_and_not_to_what_is_heard() -> None:
+    task = TokenizerTask(
+        AudioTokenizer(tiny_tokenizer_config()), TokenizerLossConfig(decoded_rows=2), TaskTrainingConfig()
+    )
+    heard, wanted = torch.zeros(2, 20 * FRAME_SAMPLES), torch.ones(2, 20 * FRAME_SAMPLES)
+    letters = Letters(torch.zeros(2, 0, dtype=torch.long), torch.zeros(2, dtype=torch.long), ["", ""])
+    pieces = task._reconstruct(TokenizerBatch(heard, wanted, torch.tensor([20, 20]), letters))
+    assert torch.all(pieces.target_BS == 1)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_the_config_decides_on_clean_targets(
+    clean: bool, cuts: CutSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "cuts.jsonl"
+    cuts.to_file(manifest)
+    config = load_config(
+        [
+            "experiment=tiny",
+            f"data.speech_cuts={{train: [{manifest}], dev: [{manifest}], with_corpus: false}}",
+            f"tokenizer_loss.clean_targets={str(clean).lower()}",
+        ]
+    )
+    given: list[Any] = []
+    monkeypatch.setattr(tokenizer_phases, "fit", lambda *args: given.append(args))
+    TokenizerTraining(config, CorpusPaths.in_folder(tmp_path), tmp_path, lambda *_, **__: None).spectral()
+    (_, _, _, _, (_, train), (_, dev), *_) = given[0]
+    assert train.clean_targets is clean
+    assert dev.augment is None
 
 
 def test_pieces_have_no_letters() -> None:

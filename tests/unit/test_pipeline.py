@@ -36,7 +36,22 @@ def test_a_tokenizer_build_of_another_config_is_refused(tmp_path: Path) -> None:
         Run(config_of(tmp_path, *changed), never)
 
 
-@pytest.mark.parametrize("experiment", ["demo"])
+def test_semantic_cuts_beside_a_taken_tokenizer_are_refused(tmp_path: Path) -> None:
+    build = tmp_path / "tokenizer"
+    save_tokenizer_build(build, AudioTokenizer(config_of(tmp_path).tokenizer), {"name": "tokenizer"})
+    words = [f"tokenizer_build={build}", "data.semantic_cuts=[nowhere.jsonl]"]
+    with pytest.raises(ValueError, match=r"data\.semantic_cuts = .*tokenizer_build=null"):
+        Run(config_of(tmp_path, *words), never)
+    with pytest.raises(ValueError, match=r"data\.semantic_cuts = 'nowhere\.jsonl'"):
+        Run(config_of(tmp_path, words[1]), never)
+
+
+def test_what_is_off_is_no_part_of_a_fingerprint(tmp_path: Path) -> None:
+    assert "clean_targets" not in config_of(tmp_path).tokenizer_loss.facts()
+    assert config_of(tmp_path, "tokenizer_loss.clean_targets=true").tokenizer_loss.facts()["clean_targets"]
+
+
+@pytest.mark.parametrize("experiment", ["demo", "nano"])
 def test_the_experiments_fit_the_shipped_tokenizer(experiment: str, tmp_path: Path) -> None:
     config = load_config([f"experiment={experiment}", f"run_dir={tmp_path}"])
     if config.tokenizer_build is None or not Path(config.tokenizer_build).is_dir():

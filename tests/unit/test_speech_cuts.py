@@ -67,6 +67,7 @@ def test_rare_kinds_of_speech_come_again_under_other_ids(tmp_path: Path) -> None
     cuts = [spoken(f"e{i}", "espeak-en-us-m1") for i in range(5)]
     cuts += [spoken("k0", "kokoro-drawn-000"), spoken("k1", "kokoro-drawn-001"), spoken("a", "assistant")]
     cuts += [spoken("h", "somebody", "asterisk-es"), spoken("x", "somebody")]
+    assert kind_of(spoken("f", "flite-drawn-00")) == "flite"
     assert [kind_of(cut) for cut in cuts[4:]] == [
         "espeak",
         "kokoro",
@@ -108,8 +109,13 @@ def test_spoken_cuts_are_whole_recordings_with_words(tmp_path: Path, manifest: s
     assert found.recording_id == "whole"
     with pytest.raises(ValueError, match="a whole recording"):
         spoken_cuts([str(tmp_path / "part.jsonl")], "data.semantic_cuts")
-    with pytest.raises(ValueError, match="a transcript"):
+    with pytest.raises(ValueError, match=r"cuts\.jsonl\.gz.*in every supervision"):
         spoken_cuts([manifest], "data.semantic_cuts")
+    other = tmp_path / "other"
+    other.mkdir()
+    CutSet.from_cuts([cut_of(other, "whole", 16_000, "off")]).to_file(other / "cuts.jsonl")
+    with pytest.raises(ValueError, match="no other sound has"):
+        spoken_cuts([str(tmp_path / "whole.jsonl"), str(other / "cuts.jsonl")], "data.semantic_cuts")
     with pytest.raises(ValueError, match=r"data\.semantic_cuts = .*none"):
         spoken_cuts([str(tmp_path / "none.jsonl")], "data.semantic_cuts")
 

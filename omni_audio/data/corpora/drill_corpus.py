@@ -9,20 +9,22 @@ from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
 from omni_audio.data.corpora.commands_slots import stable_digest
 from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.flite_engine import SPEAKERS_HZ
 from omni_audio.data.corpora.manifests import (
     CorpusPaths,
     Drill,
-    sound_file,
+    drill_cuts,
     source_facts,
-    whole_cut,
     write_atomic,
     write_cuts,
 )
 from omni_audio.data.corpora.synth import audio_path, synthesize
-from omni_audio.data.corpora.voices import Engine, Voice, flite_voices, voices_of
+from omni_audio.data.corpora.voices import Voice, draw_voice, flite_voices, light_drill_voices
 
 NUM_REQUESTS = 12_000
 NUM_HELD_OUT = 1_000
+_NAME = "omni_audio drills (synthetic)"
+_FORMAT_VERSION = 1
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class DrillCorpusConfig:
         num_drills: how many, >= 1.
         flite_share: 0..1, share that a voice of Flite speaks; it needs the system's package.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
-        seed: any integer; the drills of a spoken-command corpus are never among those made here.
+        seed: any integer.
     """
 
     num_drills: int = 10_000
@@ -57,31 +59,20 @@ def build_drill_corpus(config: DrillCorpusConfig, folder: Path) -> CorpusPaths:
         CorpusError: a voice engine is missing, or synthesis fails.
     """
     paths = CorpusPaths.in_folder(Path(folder).resolve())
-    voices = {"light": _light_voices(), "flite": flite_voices()}
+    voices = {"light": light_drill_voices(), "flite": flite_voices()}
     facts = {name: value for name, value in asdict(config).items() if name != "num_workers"}
-    digest = stable_digest(repr((sorted(facts.items()), domain_digest(), voices)))[:16]
+    rules = (_FORMAT_VERSION, NUM_REQUESTS, NUM_HELD_OUT, SPEAKERS_HZ)
+    digest = stable_digest(repr((rules, sorted(facts.items()), domain_digest(), voices)))[:16]
     if paths.is_built(digest):
         return paths
+    _refuse_another_corpus(paths)
     paths.folder.mkdir(parents=True, exist_ok=True)
     paths.datasheet.unlink(missing_ok=True)
     drills = [_spoken(text, config, voices, paths.folder) for text in _texts(config)]
     num_samples = synthesize({drill.path: (drill.voice, drill.text) for drill in drills}, config.num_workers)
-    write_cuts(
-        paths.train,
-        (
-            whole_cut(
-                f"more-drill-{number:06d}",
-                sound_file(
-                    f"{drill.path.parent.name}-{drill.path.stem}", drill.path, num_samples[drill.path]
-                ),
-                drill.text,
-                drill.voice.name,
-            )
-            for number, drill in enumerate(drills)
-        ),
-    )
+    write_cuts(paths.train, drill_cuts("more-drill", drills, num_samples))
     sheet = {
-        "name": "omni_audio drills (synthetic)",
+        "name": _NAME,
         "hash": digest,
         "folder": str(paths.folder),
         "config": facts,
@@ -93,12 +84,19 @@ def build_drill_corpus(config: DrillCorpusConfig, folder: Path) -> CorpusPaths:
     return paths
 
 
-def _light_voices() -> list[Voice]:
-    return [voice for voice in voices_of("train") if voice.engine is not Engine.PIPER]
+def _refuse_another_corpus(paths: CorpusPaths) -> None:
+    found = json.loads(paths.datasheet.read_text())["name"] if paths.datasheet.is_file() else _NAME
+    if found != _NAME:
+        raise CorpusError(
+            "folder",
+            str(paths.folder),
+            f"a new folder, or one of {_NAME!r}",
+            f"It holds {found!r}: choose another.",
+        )
 
 
 def _texts(config: DrillCorpusConfig) -> list[str]:
-    """Fragments of train requests; none is a held-out request."""
+    """Fragments of train requests; none is among the first held-out requests of seed 0."""
     requests = [item.request for item in generate_items(NUM_REQUESTS, "train", 0)]
     held_out = {item.request for split in ("dev", "test") for item in generate_items(NUM_HELD_OUT, split, 0)}
     return drill_texts(requests, held_out, config.num_drills, f"{config.seed} more drills")
@@ -106,6 +104,5 @@ def _texts(config: DrillCorpusConfig) -> list[str]:
 
 def _spoken(text: str, config: DrillCorpusConfig, voices: dict[str, list[Voice]], folder: Path) -> Drill:
     rng = random.Random(f"{config.seed} more {text}")
-    chosen = voices["flite" if rng.random() < config.flite_share else "light"]
-    voice = rng.choices(chosen, [voice.weight for voice in chosen])[0]
+    voice = draw_voice(voices["flite" if rng.random() < config.flite_share else "light"], rng)
     return Drill(text=text, voice=voice, path=audio_path(folder, voice, text))

@@ -57,7 +57,7 @@ class FliteEngine:
             text: what to say.
             speaker: one of SPEAKERS_HZ.
             speed: 1 is normal, larger is faster.
-            pitch: 1 is normal; rms and awb keep theirs, whatever is asked.
+            pitch: 1 is normal; rms keeps its own, whatever is asked.
 
         Raises:
             CorpusError: if there is no such speaker, or the synthesis fails.

@@ -110,7 +110,7 @@ def write_manifests(
 
     def recording_of(path: Path) -> Recording:
         if path not in recordings:
-            recordings[path] = sound_file(f"{path.parent.name}-{path.stem}", path, num_samples[path])
+            recordings[path] = spoken_file(path, num_samples[path])
         return recordings[path]
 
     def request_cut(request: SpokenRequest) -> MonoCut:
@@ -131,11 +131,19 @@ def write_manifests(
 
     for split in SPLITS:
         write_cuts(paths.cuts(split), (request_cut(r) for r in requests if r.item.split == split))
-    drill_cuts = (
-        whole_cut(f"drill-{number:06d}", recording_of(drill.path), drill.text, drill.voice.name)
-        for number, drill in enumerate(drills)
-    )
-    write_cuts(paths.drills, drill_cuts)
+    write_cuts(paths.drills, drill_cuts("drill", drills, num_samples))
+
+
+def drill_cuts(prefix: str, drills: list[Drill], num_samples: dict[Path, int]) -> Iterator[MonoCut]:
+    """One MonoCut a drill, `<prefix>-<number>`."""
+    for number, drill in enumerate(drills):
+        recording = spoken_file(drill.path, num_samples[drill.path])
+        yield whole_cut(f"{prefix}-{number:06d}", recording, drill.text, drill.voice.name)
+
+
+def spoken_file(path: Path, num_samples: int) -> Recording:
+    """A sound file of a synthetic corpus, `<voice>/<digest of voice and text>.flac`."""
+    return sound_file(f"{path.parent.name}-{path.stem}", path, num_samples)
 
 
 def sound_file(recording_id: str, path: Path, num_samples: int) -> Recording:

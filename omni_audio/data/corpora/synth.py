@@ -31,7 +31,16 @@ from omni_audio.data.corpora.manifests import (
     write_items,
     write_manifests,
 )
-from omni_audio.data.corpora.voices import VOICES, Engine, Voice, speak, voice_of, voices_of
+from omni_audio.data.corpora.voices import (
+    VOICES,
+    Engine,
+    Voice,
+    draw_voice,
+    light_drill_voices,
+    speak,
+    voice_of,
+    voices_of,
+)
 from omni_audio.files import written_whole
 
 _BATCH_FILES = 24
@@ -141,12 +150,11 @@ def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest
     """Draws voices of its own split for every item; a request keeps its voices in a corpus of any size."""
     for split, size_field in _SPLIT_SIZE_FIELDS.items():
         voices, natural = voices_of(split), voices_of(split, natural=True)
-        weights = [voice.weight for voice in voices]
         for item in generate_items(getattr(config, size_field), split, config.seed):
             rng = random.Random(int(stable_digest(f"{config.seed}|{item.request}")[:16], 16))
             chosen: dict[str, Voice] = {}
             while len(chosen) < config.request_voices_per_item:
-                voice = rng.choices(voices, weights)[0]
+                voice = draw_voice(voices, rng)
                 chosen[voice.name] = voice
             for name in list(chosen):
                 if natural and (voice := _natural_instead(config, f"{item.request}|{name}", natural)):
@@ -168,14 +176,10 @@ def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -
     """Drills in the train voices; every fourth in the output voice, whose sound the network learns to make."""
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}
-    voices = [
-        voice for voice in voices_of("train") if voice.engine is not Engine.PIPER
-    ]  # slow, and heard enough
-    natural = voices_of("train", natural=True)
-    weights = [voice.weight for voice in voices]
+    voices, natural = light_drill_voices(), voices_of("train", natural=True)
     drills = []
     for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
-        voice = random.Random(f"{config.seed} {text}").choices(voices, weights)[0]
+        voice = draw_voice(voices, random.Random(f"{config.seed} {text}"))
         voice = _natural_instead(config, f"drill {text}", natural) or voice
         if random.Random(f"{config.seed} own {text}").random() < _OWN_DRILLS_SHARE:
             voice = voice_of(config.output_voice)

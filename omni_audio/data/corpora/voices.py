@@ -318,6 +318,16 @@ def voices_of(split: str, *, natural: bool = False) -> list[Voice]:
     ]
 
 
+def draw_voice(voices: list[Voice], rng: random.Random) -> Voice:
+    """One of the voices, by their weights."""
+    return rng.choices(voices, [voice.weight for voice in voices])[0]
+
+
+def light_drill_voices() -> list[Voice]:
+    """The light train voices but Piper's, which are slow and heard enough."""
+    return [voice for voice in voices_of("train") if voice.engine is not Engine.PIPER]
+
+
 def split_of(voice: Voice | str) -> str:
     """The split that a voice belongs to.
 

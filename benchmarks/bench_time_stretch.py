@@ -52,7 +52,7 @@ from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.tokenizer.vocoder import Vocoder
 
 SPEEDS = (0.25, 0.5, 0.75, 1.25, 1.5, 2.0, 3.0, 4.0)
-BUILD = Path("builds/omni-audio-tokenizer-nano3-2026-11-22")
+BUILD = Path("builds/omni-audio-tokenizer-nano4-2026-11-22")
 HUMAN = Path("tests/data")
 OURS = ("latent_12hz", "latent_100hz", "waveform")
 PEERS = ("phase_vocoder", "atempo")

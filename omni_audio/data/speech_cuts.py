@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ class SpeechCutsConfig:
         """
         splits = {"train": self.train, "dev": self.dev}
         digests = {split: manifest_digests(paths) for split, paths in splits.items()}
-        balance = {"is_balanced": True} if self.is_balanced else {}
+        balance = {"is_balanced": "shuffled"} if self.is_balanced else {}
         return {"with_corpus": self.with_corpus, **digests, **balance}
 
 
@@ -189,7 +190,11 @@ def kind_of(cut: MonoCut) -> str:
 
 
 def balanced(cuts: Iterable[MonoCut]) -> list[MonoCut]:
-    """As many cuts of each kind as of the commonest; a cut that comes again has an id, and so draws, of its own."""
+    """As many cuts of each kind as of the commonest, in a random order that is always the same.
+
+    A cut that comes again has an id, and so draws, of its own. The order counts: the sampler shuffles no more than the
+    cuts that it holds at a time.
+    """
     kinds: dict[str, list[MonoCut]] = {}
     for cut in cuts:
         kinds.setdefault(kind_of(cut), []).append(cut)
@@ -201,7 +206,9 @@ def balanced(cuts: Iterable[MonoCut]) -> list[MonoCut]:
         for found in kinds.values()
         for number in range(len(found), most)
     )
-    return [*(cut for found in kinds.values() for cut in found), *again]
+    even = [*(cut for found in kinds.values() for cut in found), *again]
+    random.Random(0).shuffle(even)
+    return even
 
 
 def manifest_digests(paths: list[str], key: str = "data.speech_cuts") -> dict[str, str]:

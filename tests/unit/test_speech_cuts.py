@@ -84,6 +84,11 @@ def test_rare_kinds_of_speech_come_again_under_other_ids(tmp_path: Path) -> None
     assert Counter(cut.recording_id for cut in even if kind_of(cut) == "kokoro") == {"k0": 3, "k1": 2}
     assert {cut.recording_id for cut in even} == {cut.recording_id for cut in cuts}
     assert balanced([]) == []
+    first = Counter(
+        kind_of(cut)
+        for cut in balanced([*cuts, *(spoken(f"f{i}", "espeak-en-us-m1") for i in range(95))])[:100]
+    )
+    assert min(first.values()) >= 8  # of 5 kinds with 100 cuts each: 20 expected
 
 
 def test_balance_is_part_of_the_fingerprint(manifest: str) -> None:

@@ -10,7 +10,7 @@ from omni_audio.cli.builds import CARD_NAME, require_build
 EXAMPLES = """\
 examples:
   omni-audio build-info
-  omni-audio build-info builds/omni-audio-nano-2026-01-31 --json      with the configuration it was trained with
+  omni-audio build-info builds/NAME --json      with the configuration it was trained with
 """
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the card of one build and the sizes of its files."""
-    build = require_build(args.build)
+    build = require_build(args.build, needs_model=False)
     try:
         card = json.loads((build / CARD_NAME).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -46,7 +46,12 @@ def run(args: argparse.Namespace) -> int:
 def _rows(card: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for key, value in card.items():
-        if isinstance(value, dict):
+        if key == "voices" and isinstance(value, dict):
+            rows += [
+                (f"{prefix}{key}.{split}", f"{len(names)} voices, --json names them")
+                for split, names in value.items()
+            ]
+        elif isinstance(value, dict):
             rows += _rows(value, f"{prefix}{key}.")
         else:
             rows.append((prefix + key, f"{value:g}" if isinstance(value, float) else str(value)))

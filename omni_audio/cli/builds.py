@@ -44,9 +44,10 @@ def require_build(build: Path | None, needs_model: bool = True) -> Path:
     if build is None:
         build = newest_build(needs_model=needs_model)
         if build is None:
+            kind = "build with a model" if needs_model else "build"
             raise ValueError(
-                "no build with a model in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
-                "or name one with --build DIR"
+                f"no {kind} in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
+                "or name its folder"
             )
         print(f"build: {build}", file=sys.stderr)
         return build

@@ -11,7 +11,7 @@ from omni_audio.cli.arguments import add_overrides, check_overrides
 EXAMPLES = """\
 examples:
   omni-audio eval experiment=demo                        the newest build of runs/demo
-  omni-audio eval build=builds/omni-audio-nano-2026-01-31
+  omni-audio eval build=builds/NAME
   omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only
 """
 

@@ -7,7 +7,7 @@ from omni_audio.cli.arguments import add_overrides, check_overrides
 EXAMPLES = """\
 examples:
   omni-audio serve                                       the newest build, on 127.0.0.1:8000
-  omni-audio serve build=builds/omni-audio-nano-2026-01-31 server.port=9000
+  omni-audio serve build=builds/NAME server.port=9000
   omni-audio serve weight_quant=nf4 server.num_slots=4
 """
 

@@ -1,4 +1,4 @@
-"""Runs the stages corpus, tokenizer, semantic, codes, model and build, and skips those already done.
+"""Runs the stages corpus, tokenizer, codes, semantic, model and build, and skips those already done.
 
 Everything is written under runs/NAME. Ctrl-C saves a checkpoint; the same command goes on from there.
 """

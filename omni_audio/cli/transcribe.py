@@ -9,7 +9,7 @@ from omni_audio.cli.builds import require_build
 EXAMPLES = """\
 examples:
   omni-audio transcribe question.wav
-  omni-audio transcribe recordings/*.flac --build builds/omni-audio-nano-2026-01-31
+  omni-audio transcribe recordings/*.flac --build builds/NAME
 """
 
 

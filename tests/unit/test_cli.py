@@ -88,7 +88,7 @@ def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsy
             "no tool 'set_tmer': the model was trained with set_timer",
         ),
         (["train", "demo"], "experiment=demo"),
-        (["build-info"], "no build with a model in runs/*/build or builds/"),
+        (["build-info"], "no build in runs/*/build or builds/"),
     ],
 )
 def test_user_errors_are_one_line_and_exit_2(words, said, capsys):
@@ -239,3 +239,18 @@ def test_words_that_are_no_overrides():
     arguments.check_overrides(["seed=1", "~logger.wandb", "+ablation/prefix=causal"])
     with pytest.raises(ValueError, match="experiment=nano"):
         arguments.check_overrides(["nano"])
+
+
+def test_build_info_takes_a_tokenizer_alone_and_counts_voices(in_empty_folder, capsys):
+    build = in_empty_folder / "builds/tok"
+    build.mkdir(parents=True)
+    (build / "config.json").write_text("{}")
+    (build / "card.json").write_text(
+        json.dumps({"name": "tok", "data": {"voices": {"train": {"ann": 3, "bob": 1}}}})
+    )
+    assert main.main(["build-info"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 voices" in printed
+    assert "ann" not in printed
+    assert main.main(["build-info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["voices"]["train"] == {"ann": 3, "bob": 1}

@@ -18,6 +18,7 @@ class TaskMixConfig:
         all_tools_offered: chance that as many are named as may be; else their number is drawn.
         own_tool_offered: chance that the right tool is among them.
         text_request: chance that a reply's request is typed, not spoken.
+        own_voice: chance that what is to be said is a request or drill in the voice of the answers, not an answer.
         max_tools: most tools named.
     """
 
@@ -29,6 +30,7 @@ class TaskMixConfig:
     all_tools_offered: float = 0.5
     own_tool_offered: float = 0.95
     text_request: float = 0.2
+    own_voice: float = 0.75
     max_tools: int = 6
 
     def __post_init__(self) -> None:
@@ -40,7 +42,7 @@ class TaskMixConfig:
             "weights of 0 or more, one of them above 0",
             "Give at least one task a weight.",
         )
-        for name in ("tools_offered", "all_tools_offered", "own_tool_offered", "text_request"):
+        for name in ("tools_offered", "all_tools_offered", "own_tool_offered", "text_request", "own_voice"):
             require_range(f"data.tasks.{name}", getattr(self, name), 0.0, 1.0)
         require_range("data.tasks.max_tools", self.max_tools, 1, 128)
 

@@ -1,7 +1,7 @@
 """Batches for the network: each cut becomes a sequence of one of the tasks."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lhotse import CutSet, MonoCut
@@ -28,7 +28,6 @@ LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2
 """Batches come in few shapes: see model/shapes.py."""
 MIN_ROW_POSITIONS = 128
 """Short documents share a row of at least so many positions: on their own, more than half of a batch was padding."""
-OWN_VOICE_SHARE = 0.75
 
 
 def corpus_texts(cuts: CutSet) -> list[str]:
@@ -55,8 +54,8 @@ def spoken_by(cuts: Iterable[MonoCut], voice: str) -> list[MonoCut]:
 class ModelCollate:
     """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone; a drill is transcribed.
 
-    Mode.SAY learns from the cut's answers and, three times as often, from `own_voice`: requests and drills in the voice
-    of the answers.
+    Mode.SAY learns from the cut's answers and, `tasks.own_voice` of the time, from `own_voice`: requests and drills in
+    the voice of the answers. `word_ends` tells of these recordings when each word ends (data.alignment.align).
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class ModelCollate:
         state_width: int,
         augmented: bool = True,
         own_voice: Sequence[MonoCut] = (),
+        word_ends: Mapping[str, list[int]] | None = None,
     ) -> None:
         self.codes, self.text, self.vocabulary, self.layout, self.tasks = (
             codes,
@@ -79,7 +79,7 @@ class ModelCollate:
             tasks,
         )
         self.seed, self.state_width, self.augmented = seed, state_width, augmented
-        self.own_voice = own_voice
+        self.own_voice, self.word_ends = own_voice, word_ends or {}
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
         documents = [
@@ -102,13 +102,11 @@ class ModelCollate:
         return self._reply(cut, rng, mode)
 
     def check_answers(self, cuts: CutSet) -> None:
-        """Lays out everything that is spoken in these cuts once, before a training meets it at some step.
+        """Lays out every spoken answer of these cuts once, before a training meets it at some step.
 
         Raises:
             ValueError: a transcript outlasts its sound; the first such item is named.
         """
-        for cut in self.own_voice:
-            self._check(cut, "text", words_of(cut), cut.recording_id, text_is_given=True)
         seen: set[tuple[str, str]] = set()
         for cut in each_cut(cuts):
             facts = facts_of(cut)
@@ -117,14 +115,17 @@ class ModelCollate:
                 if key in seen:
                     continue
                 seen.add(key)
-                for text_is_given in (True, False):
-                    self._check(cut, field, *key, text_is_given)
+                try:
+                    self._builder().answer_speech(facts[field], self.codes.codes(key[1], 0))
+                except ValueError as error:
+                    raise ValueError(f"item {cut.id!r}, {field} {facts[field]!r}: {error}") from error
 
-    def _check(self, cut: MonoCut, field: str, words: str, recording_id: str, text_is_given: bool) -> None:
-        try:
-            self._builder().answer_speech(words, self.codes.codes(recording_id, 0), text_is_given)
-        except ValueError as error:
-            raise ValueError(f"item {cut.id!r}, {field} {words!r}: {error}") from error
+    def _word_ends(self, recording_id: str) -> list[int]:
+        if recording_id not in self.word_ends:
+            raise ValueError(
+                f"recording {recording_id!r} has no word_ends: expected one of {len(self.word_ends)}. Align it."
+            )
+        return self.word_ends[recording_id]
 
     def _builder(self) -> SequenceBuilder:
         return SequenceBuilder(
@@ -141,7 +142,7 @@ class ModelCollate:
         return builder.assistant(Mode.TRANSCRIBE).answer_text(words_of(cut)).end().build()
 
     def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
-        if self.own_voice and rng.random() < OWN_VOICE_SHARE:
+        if self.own_voice and rng.random() < self.tasks.own_voice:
             spoken = rng.choice(self.own_voice)
             words, recording_id = words_of(spoken), spoken.recording_id
         else:
@@ -149,8 +150,8 @@ class ModelCollate:
             facts = facts_of(cut)
             words, recording_id = facts[field], facts[f"{field}_recording"].id
         builder = self._builder().assistant(Mode.SAY)
-        builder.answer_speech(words, self.codes.codes(recording_id, 0), text_is_given=True)
-        return builder.end().build()
+        codes = self.codes.codes(recording_id, 0)
+        return builder.answer_script(words, codes, self._word_ends(recording_id)).end().build()
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
         facts = facts_of(cut)

@@ -248,7 +248,7 @@ class Assistant:
 
     def ask_to_say(self, text: str, **settings: Any) -> tuple[TokenSequence, GenerationRequest]:
         """Prompt and request that make the network speak the text; `settings` as of say()."""
-        request = GenerationRequest(mode=Mode.SAY, script=self.text.spell(text), **settings)
+        request = GenerationRequest(mode=Mode.SAY, script=self.text.spell_words(text), **settings)
         return self.builder().assistant(Mode.SAY).build(), request
 
     def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:

@@ -18,18 +18,24 @@ from omni_audio.model.rotary import Turns, rotary_turns
 
 @dataclass(kw_only=True, slots=True)
 class DepthConfig:
-    """A small causal transformer over the K codebooks; trained on a share of the frames of each batch."""
+    """A small causal transformer over the K codebooks; trained on a share of the frames of each batch.
+
+    `loss_decay`: each codebook weighs so much of the one before it. The first ones carry the words; the last ones are
+    near to noise, and most of an unweighted loss.
+    """
 
     width: int = 128
     num_layers: int = 2
     num_heads: int = 4
     mlp_width: int = 384
     train_fraction: float = 0.5
+    loss_decay: float = 0.6
 
     def __post_init__(self) -> None:
         require_positive("model.depth.width", self.width)
         require_positive("model.depth.num_layers", self.num_layers)
         require_range("model.depth.train_fraction", self.train_fraction, 0.01, 1.0)
+        require_range("model.depth.loss_decay", self.loss_decay, 0.01, 1.0)
         require(
             self.width % (2 * self.num_heads) == 0,
             "model.depth.num_heads",
@@ -75,11 +81,12 @@ class DepthDecoder(nn.Module):
         return self.norm(x_MKD)
 
     def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor, counts_M: Tensor) -> Tensor:
-        """Mean cross-entropy a codebook (nats) of the codes (M, K) where `counts_M` (M,) is true."""
+        """Cross-entropy (nats) of the codes (M, K), weighted mean over codebooks, where `counts_M` (M,) is true."""
         states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
         logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, self.heads.to(states_MKD.dtype))
         entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten(), reduction="none")
-        entropy_M = entropy_MK.view_as(codes_MK).mean(1)
+        weights_K = self.config.loss_decay ** torch.arange(self.num_codebooks, device=codes_MK.device)
+        entropy_M = entropy_MK.view_as(codes_MK) @ (weights_K / weights_K.sum())
         return (entropy_M * counts_M).sum() / counts_M.sum().clamp_min(1)
 
     @torch.no_grad()

@@ -1,5 +1,6 @@
 """The form of an answer: which ids may follow which."""
 
+from collections import deque
 from enum import Enum
 
 import torch
@@ -22,25 +23,19 @@ class Phase(Enum):
 
 
 class AnswerGrammar:
-    """Which ids may come next in an answer, and what an id means."""
+    """Which ids may come next in an answer whose words are the network's own, and what an id means."""
 
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
         self.vocabulary, self.layout, self.request = vocabulary, layout, request
         self.num_text = self.num_frames = self.in_phase = 0
-        opens_with_text = request.mode in (Mode.SAY, Mode.TRANSCRIBE)
-        self.phase = Phase.TEXT if opens_with_text else Phase.OPENING
+        self.phase = Phase.TEXT if request.mode is Mode.TRANSCRIBE else Phase.OPENING
 
     def allowed_ids(self) -> Tensor:
         """(V,) bool mask of the ids that may come next."""
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
         mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
         speaks = self.request.mode is Mode.REPLY_AUDIO
-        script, script_is_over = self.request.script, self.num_text >= len(self.request.script)
-        if script and self.phase is Phase.TEXT:
-            mask_V[Special.TEXT_END if script_is_over else script[self.num_text]] = True
-        elif script and script_is_over and self.phase is Phase.FRAMES and self.in_phase == 0:
-            mask_V[Special.TEXT_END] = True
-        elif self.phase in (Phase.OPENING, Phase.TEXT):
+        if self.phase in (Phase.OPENING, Phase.TEXT):
             must_call = self.phase is Phase.OPENING and self.request.tool_required
             mask_V[words] = not must_call
             mask_V[Special.TOOL_CALL] = self.phase is Phase.OPENING and self.request.tools
@@ -52,7 +47,7 @@ class AnswerGrammar:
         else:
             mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
-            mask_V[Special.TEXT_END] = not script and self.phase is Phase.FRAMES and self.in_phase == 0
+            mask_V[Special.TEXT_END] = self.phase is Phase.FRAMES and self.in_phase == 0
         return mask_V
 
     def push(self, token: int) -> FinishReason | None:
@@ -72,14 +67,56 @@ class AnswerGrammar:
             self.num_text += 1
             if self.phase is Phase.OPENING:
                 self.phase = Phase.TEXT
-            speaks = self.request.mode in (Mode.SAY, Mode.REPLY_AUDIO)
-            interleaves = speaks and self.phase is Phase.TEXT
-            size = self.layout.piece_size(self.num_frames, self.request.mode is Mode.SAY)
-            if interleaves and self.in_phase == size:
+            interleaves = self.request.mode is Mode.REPLY_AUDIO and self.phase is Phase.TEXT
+            if interleaves and self.in_phase == self.layout.interleave_text_tokens:
                 self._enter(Phase.FRAMES)
-        too_long = self.num_text >= self.request.max_text_tokens and not self.request.script
+        too_long = self.num_text >= self.request.max_text_tokens
         over = too_long or self.num_frames >= self.request.max_frames
         return FinishReason.LENGTH if over else None
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self.in_phase = phase, 0
+
+
+class ScriptGrammar:
+    """The same for an answer whose words are given (Mode.SAY): the network chooses frames and where each word ends."""
+
+    def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
+        self.vocabulary, self.request = vocabulary, request
+        self.pieces = deque(layout.script_pieces(request.script))
+        self.num_frames = self.in_phase = 0
+        self.given: deque[int] = deque()
+        """Ids that come next without a choice."""
+        self._next_word()
+
+    @property
+    def phase(self) -> Phase:
+        """Whether a given id comes next, or sound."""
+        return Phase.TEXT if self.given else Phase.FRAMES
+
+    def allowed_ids(self) -> Tensor:
+        """(V,) bool mask of the ids that may come next; a word has at least one frame."""
+        mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
+        if self.given:
+            mask_V[self.given[0]] = True
+            return mask_V
+        mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
+        mask_V[Special.NEXT_WORD if self.pieces else Special.END] = self.in_phase > 0
+        return mask_V
+
+    def push(self, token: int) -> FinishReason | None:
+        """Takes the chosen id; returns a reason when the answer is over."""
+        if token == Special.END:
+            return FinishReason.STOP
+        if token == Special.NEXT_WORD:
+            self._next_word()
+        elif self.given:
+            self.given.popleft()
+        else:
+            self.num_frames += 1
+            self.in_phase += 1
+        return FinishReason.LENGTH if self.num_frames >= self.request.max_frames else None
+
+    def _next_word(self) -> None:
+        self.given.extend(self.pieces.popleft())
+        self.in_phase = 0

@@ -22,8 +22,8 @@ class GenerationRequest:
         audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
-        script: text ids that Mode.SAY speaks (TextTokenizer.spell): they stand in the answer as they are, only the
-            sound is generated.
+        script: text ids of the words that Mode.SAY speaks (TextTokenizer.spell_words): they stand in the answer as they
+            are, only the sound is generated.
     """
 
     mode: Mode
@@ -42,7 +42,7 @@ class GenerationRequest:
     seed: int = 0
     max_text_tokens: int = 256
     max_frames: int = 375
-    script: list[int] = field(default_factory=list)
+    script: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.text_sampler()
@@ -60,7 +60,7 @@ class GenerationRequest:
             (self.mode is Mode.SAY) == bool(self.script),
             "script",
             self.script,
-            "text ids with Mode.SAY, and none with the other modes",
+            "words with Mode.SAY, and none with the other modes",
             "Spell the text to be spoken.",
         )
 

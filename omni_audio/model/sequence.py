@@ -8,6 +8,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from omni_audio.checks import require
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
 from omni_audio.tokenizer.semantic import text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioCodes
@@ -33,8 +34,8 @@ class Mode(Enum):
 class LayoutConfig:
     """How segments lie in the stream.
 
-    A reply interleaves the ids of its text with its frames. Mode.SAY interleaves single letters, at about the pace of
-    speech and `script_lead_letters` ahead of it, so that a sound's letters are never far.
+    A reply interleaves the ids of its text with its frames. Mode.SAY interleaves the given words, letter by letter: the
+    frames of a word stand behind the `script_lead_words` words that follow it.
     """
 
     encoder_chunk: int = 32
@@ -42,18 +43,17 @@ class LayoutConfig:
     pinned_positions: int = 64
     interleave_text_tokens: int = 4
     interleave_frames: int = 4
-    script_letters: int = 6
-    script_lead_letters: int = 12
+    script_lead_words: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames", "script_letters"):
+        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1."
                 )
-        if self.script_lead_letters < 0:
+        if self.script_lead_words < 0:
             raise ValueError(
-                f"model.layout.script_lead_letters = {self.script_lead_letters} is not allowed: expected at least 0."
+                f"model.layout.script_lead_words = {self.script_lead_words} is not allowed: expected at least 0."
             )
         if self.pinned_positions < 1:
             raise ValueError(
@@ -61,11 +61,12 @@ class LayoutConfig:
                 "the first position is the attention sink."
             )
 
-    def piece_size(self, num_frames: int, is_script: bool) -> int:
-        """Text ids that stand together, where `num_frames` frames of the answer are before them."""
-        if not is_script:
-            return self.interleave_text_tokens
-        return self.script_letters + (self.script_lead_letters if num_frames == 0 else 0)
+    def script_pieces(self, words: list[list[int]]) -> list[list[int]]:
+        """Ids that are given before the frames of each word, from the letters of the words and <text_end>."""
+        lead = self.script_lead_words
+        words = [*words[:-1], [*words[-1], Special.TEXT_END]]
+        opening = [token for word in words[: 1 + lead] for token in word]
+        return [opening, *words[1 + lead :], *[[] for _ in range(min(lead, len(words) - 1))]]
 
 
 @dataclass(slots=True)
@@ -192,35 +193,59 @@ class SequenceBuilder:
         self._decoder([Special.TOOL_CALL, *self.text.encode(call_json)])
         return self
 
-    def answer_speech(self, text: str, codes: AudioCodes, text_is_given: bool = False) -> "SequenceBuilder":
+    def answer_speech(self, text: str, codes: AudioCodes) -> "SequenceBuilder":
         """Interleaved answer: n text ids, m frames, ..., text end, the rest of the frames.
-
-        With `text_is_given` (Mode.SAY) the text is written in single letters and is no target: only the frames and the
-        end are to be predicted.
 
         Raises:
             ValueError: the sound is over before its transcript is.
         """
-        words = self.text.spell(text) if text_is_given else self.text.encode(text)
+        words = self.text.encode(text)
         frames, acoustic = self._frame_ids(codes), codes.acoustic_BFK[0].tolist()
-        said = done = 0
-        while True:
-            size = self.layout.piece_size(done, text_is_given)
-            self._decoder(words[said : said + size], target=not text_is_given)
-            said += size
-            if said >= len(words):
-                break
-            stop = done + self.layout.interleave_frames
-            if stop >= len(frames):
-                name = "script_letters" if text_is_given else "interleave_text_tokens"
-                raise ValueError(
-                    f"text of {len(words)} ids outlasts its {len(frames)} frames: expected the transcript to lead the "
-                    f"sound. Raise model.layout.{name} = {getattr(self.layout, name)} or drop the item."
-                )
-            self._decoder(frames[done:stop], acoustic[done:stop])
-            done = stop
-        self._decoder([Special.TEXT_END], target=not text_is_given)
+        size, done = self.layout.interleave_text_tokens, 0
+        for said in range(0, len(words), size):
+            if said > 0:
+                stop = done + self.layout.interleave_frames
+                if stop >= len(frames):
+                    raise ValueError(
+                        f"text of {len(words)} ids outlasts its {len(frames)} frames: expected the transcript to lead "
+                        f"the sound. Raise model.layout.interleave_text_tokens = {size} or drop the item."
+                    )
+                self._decoder(frames[done:stop], acoustic[done:stop])
+                done = stop
+            self._decoder(words[said : said + size])
+        self._decoder([Special.TEXT_END])
         self._decoder(frames[done:], acoustic[done:])
+        return self
+
+    def answer_script(self, text: str, codes: AudioCodes, word_ends: list[int]) -> "SequenceBuilder":
+        """A given text (Mode.SAY): letters, frames of a word, <next_word>, more letters, frames of the next word, ...
+
+        The letters are no target; the frames and the end of each word are to be predicted.
+
+        Args:
+            text: what is said.
+            codes: the sound of it.
+            word_ends: the frame behind each word (data.alignment.word_ends).
+
+        Raises:
+            ValueError: other than one end for each word.
+        """
+        words = self.text.spell_words(text)
+        require(
+            len(word_ends) == len(words),
+            "word_ends",
+            len(word_ends),
+            f"{len(words)}, one for each word of {text!r}",
+            "Align the text.",
+        )
+        frames, acoustic = self._frame_ids(codes), codes.acoustic_BFK[0].tolist()
+        start = 0
+        for piece, stop in zip(self.layout.script_pieces(words), word_ends, strict=True):
+            if start > 0:
+                self._decoder([Special.NEXT_WORD])
+            self._decoder(piece, target=False)
+            self._decoder(frames[start:stop], acoustic[start:stop])
+            start = stop
         return self
 
     def end(self) -> "SequenceBuilder":

@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from omni_audio.checks import require, require_file
+from omni_audio.tokenizer.semantic import CTC_ALPHABET
 
 
 class Special(IntEnum):
@@ -27,6 +28,7 @@ class Special(IntEnum):
     REPLY_AUDIO = 11
     TOOL_CALL = 12
     TEXT_END = 13
+    NEXT_WORD = 14
 
 
 NUM_SPECIAL = 16
@@ -56,6 +58,26 @@ class Vocabulary:
 
     def is_semantic(self, token: int) -> bool:
         return self.semantic_start <= token < self.size
+
+
+def spoken_words(text: str) -> list[str]:
+    """The words of a text; what holds no letter a-z (a number, a dash) stays with the word before it, or after it.
+
+    Raises:
+        ValueError: the text is blank.
+    """
+    require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
+    words: list[str] = []
+    for word in text.split():
+        if words and not (_has_letters(word) and _has_letters(words[-1])):
+            words[-1] += " " + word
+        else:
+            words.append(word)
+    return words
+
+
+def _has_letters(word: str) -> bool:
+    return any(sign in CTC_ALPHABET for sign in word.lower() if sign != " ")
 
 
 def _bytes_of_letters() -> dict[str, int]:
@@ -105,9 +127,17 @@ class TextTokenizer:
         """Main-vocabulary ids; text such as `<end>` is plain text here, never a control id."""
         return [token + NUM_SPECIAL for token in self.backend.encode(text).ids]
 
-    def spell(self, text: str) -> list[int]:
-        """Main-vocabulary ids of the single UTF-8 bytes of a text, with no merges."""
-        return [self._byte_ids[byte] for byte in text.encode()]
+    def spell_words(self, text: str) -> list[list[int]]:
+        """Main-vocabulary ids of the single UTF-8 bytes of each of the spoken words, with no merges.
+
+        Each word but the first begins with a space.
+
+        Raises:
+            ValueError: the text is blank.
+        """
+        words = spoken_words(text)
+        spaced = [words[0], *(" " + word for word in words[1:])]
+        return [[self._byte_ids[byte] for byte in word.encode()] for word in spaced]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of main-vocabulary text ids."""

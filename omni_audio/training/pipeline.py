@@ -14,6 +14,7 @@ from lhotse import CutSet
 
 from omni_audio.audio.augment import Augment
 from omni_audio.checks import require
+from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
@@ -267,9 +268,12 @@ class Run:
         text.save(folder / TEXT)
         model = self._new_model()
         drills = load_drills(self.paths)
-        collates = [
-            ModelCollate(
-                CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split),
+        tokenizer, collates = self.load_tokenizer(), []
+        for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (drills, []), strict=True):
+            codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)
+            own_voice = spoken_by([*each_cut(cuts), *more], config.data.corpus.output_voice)
+            collate = ModelCollate(
+                codes,
                 text,
                 model.vocabulary,
                 config.model.layout,
@@ -277,12 +281,11 @@ class Run:
                 config.seed,
                 model.state_width,
                 augmented=split == "train",
-                own_voice=spoken_by([*each_cut(cuts), *more], config.data.corpus.output_voice),
+                own_voice=own_voice,
+                word_ends=align(tokenizer, codes, [*answer_cuts(cuts), *own_voice]),
             )
-            for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (drills, []), strict=True)
-        ]
-        for collate, cuts in zip(collates, (train, dev), strict=True):
             collate.check_answers(cuts)
+            collates.append(collate)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
         train = CutSet.from_cuts([*each_cut(train), *drills])
         task = ModelTask(model, config.model_loss, config.model_training)

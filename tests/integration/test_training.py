@@ -25,10 +25,11 @@ from omni_audio.config import build as config_build
 from omni_audio.config.build import trainer_factory
 from omni_audio.config.load import load_config
 from omni_audio.config.schema import RootConfig, Stage
+from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, whole_cut, write_cuts
 from omni_audio.data.model_data import ModelCollate
-from omni_audio.data.speech_cuts import speech_cuts
+from omni_audio.data.speech_cuts import answer_cuts, speech_cuts
 from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
 from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.build import load_tokenizer
@@ -148,8 +149,18 @@ def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
     config = road.config
     codes = CodesCache.load(road.paths.codes / split, road.paths.semantic / split)
     layout, tasks = config.model.layout, config.data.tasks
-    return load_cuts(corpus, split), ModelCollate(
-        codes, text, model.vocabulary, layout, tasks, 0, model.state_width, augmented=split == "train"
+    cuts = load_cuts(corpus, split)
+    ends = align(load_tokenizer(road.paths.semantic / pipeline.TOKENIZER_BUILD), codes, answer_cuts(cuts))
+    return cuts, ModelCollate(
+        codes,
+        text,
+        model.vocabulary,
+        layout,
+        tasks,
+        0,
+        model.state_width,
+        augmented=split == "train",
+        word_ends=ends,
     )
 
 

@@ -180,4 +180,4 @@ def test_a_script_of_other_ids_is_named(tiny_model: OmniModel, tiny_text: TextTo
     prompt = document(tiny_model, tiny_text, 3, Mode.SAY)
     for token in (int(Special.END), tiny_model.vocabulary.semantic_start, 10**6):
         with pytest.raises(ValueError, match=f"script = {token} is not allowed"):
-            Generator(tiny_model).open(0, prompt, GenerationRequest(mode=Mode.SAY, script=[token]))
+            Generator(tiny_model).open(0, prompt, GenerationRequest(mode=Mode.SAY, script=[[token]]))

@@ -22,7 +22,7 @@ def assistant(tiny_build) -> Assistant:
 def request(mode: Mode, **more: object) -> GenerationRequest:
     facts: dict = {"mode": mode, "temperature": 1.0, "audio_temperature": 1.0, "seed": 3}
     if mode is Mode.SAY:
-        facts["script"] = list(range(NUM_SPECIAL, NUM_SPECIAL + 6))
+        facts["script"] = [list(range(NUM_SPECIAL, NUM_SPECIAL + 3)), [NUM_SPECIAL + 4]]
     return GenerationRequest(**{**facts, "max_text_tokens": 30, "max_frames": 30, **more})
 
 
@@ -70,13 +70,11 @@ def test_each_mode_gives_its_own_kind(assistant: Assistant, prompts: dict, mode:
 
 def test_a_script_is_spoken_as_it_stands(assistant: Assistant) -> None:
     text = "the light is on, turn it off"
-    layout = assistant.model.config.layout
-    later_pieces = -(-(len(text) - layout.script_lead_letters) // layout.script_letters) - 1
     for seed in range(3):
         reply = assistant.say(text, seed=seed, audio_temperature=1.0, max_frames=100)
         assert reply.text == text
         assert reply.pcm_S is not None
-        assert reply.num_frames > later_pieces * layout.interleave_frames
+        assert reply.num_frames >= len(text.split())
     with pytest.raises(ValueError, match="text = '  '"):
         assistant.say("  ")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omni_audio.model.events import FinishReason
-from omni_audio.model.grammar import AnswerGrammar
+from omni_audio.model.grammar import AnswerGrammar, ScriptGrammar
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
@@ -21,7 +21,8 @@ class OneIdALetter:
     def encode(self, text: str) -> list[int]:
         return [VOCABULARY.text_start + ord(letter) % 100 for letter in text]
 
-    spell = encode
+    def spell_words(self, text: str) -> list[list[int]]:
+        return [self.encode(word) for word in text.split()]
 
 
 def codes_of(num_frames: int) -> AudioCodes:
@@ -71,19 +72,21 @@ def test_transcripts_and_written_replies_are_allowed() -> None:
     assert finish_of(opened(Mode.TRANSCRIBE).end(), Mode.TRANSCRIBE) is FinishReason.STOP
 
 
-@pytest.mark.parametrize("lead", [0, 5])
-@pytest.mark.parametrize(("n", "m"), LAYOUTS)
-def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int, lead: int) -> None:
-    layout = LayoutConfig(script_letters=n, script_lead_letters=lead, interleave_frames=m)
-    for length in range(1, lead + 3 * n + 1):
-        letters = "".join(chr(97 + i % 26) for i in range(length))
-        script = OneIdALetter().spell(letters)
+@pytest.mark.parametrize("lead", [0, 1, 2, 9])
+def test_a_script_stands_in_the_answer_as_it_is(lead: int) -> None:
+    layout = LayoutConfig(script_lead_words=lead)
+    for num_words in range(1, 5):
+        words = ["abc", "d", "efgh", "ij"][:num_words]
+        script = OneIdALetter().spell_words(" ".join(words))
         builder = opened(Mode.SAY, layout=layout)
-        num_frames = max(0, length - lead - 1) // n * m + m
-        builder.answer_speech(letters, codes_of(num_frames), text_is_given=True).end()
-        grammar = AnswerGrammar(
+        ends = [1, 4, 6, 9][:num_words]
+        builder.answer_script(" ".join(words), codes_of(ends[-1]), ends).end()
+        grammar = ScriptGrammar(
             VOCABULARY, layout, GenerationRequest(mode=Mode.SAY, script=script, max_text_tokens=1)
         )
+        letters = [token for token in builder.ids if VOCABULARY.is_text(token)]
+        assert letters == [token for word in script for token in word]
+        assert sum(VOCABULARY.is_semantic(token) for token in builder.ids) == ends[-1]
         reason = None
         for token, target in list(zip(builder.ids, builder.targets, strict=True))[3:]:
             allowed = grammar.allowed_ids()
@@ -95,11 +98,36 @@ def test_a_script_stands_in_the_answer_as_it_is(n: int, m: int, lead: int) -> No
         assert reason is FinishReason.STOP
 
 
+def test_the_letters_of_a_word_stand_before_its_frames_and_those_of_the_next() -> None:
+    def kinds(lead: int) -> str:
+        builder = opened(Mode.SAY, layout=LayoutConfig(script_lead_words=lead))
+        builder.answer_script("ab c de", codes_of(6), [1, 3, 6]).end()
+        names = {Special.NEXT_WORD: "+", Special.TEXT_END: "|", Special.END: "."}
+        return "".join(
+            "f" if VOCABULARY.is_semantic(token) else names.get(token, "t") for token in builder.ids[3:]
+        )
+
+    assert kinds(0) == "ttf+tff+tt|fff."
+    assert kinds(1) == "tttf+tt|ff+fff."
+    assert kinds(5) == "ttttt|f+ff+fff."
+
+
+def test_a_word_without_sound_is_refused_and_so_are_other_numbers_of_ends() -> None:
+    grammar = ScriptGrammar(VOCABULARY, LayoutConfig(), GenerationRequest(mode=Mode.SAY, script=[[20], [21]]))
+    for token in (20, 21, Special.TEXT_END):
+        grammar.push(token)
+    assert not grammar.allowed_ids()[[Special.NEXT_WORD, Special.END]].any()
+    grammar.push(VOCABULARY.semantic_start)
+    assert grammar.allowed_ids()[[Special.NEXT_WORD, Special.END]].tolist() == [True, False]
+    with pytest.raises(ValueError, match="word_ends = 1 is not allowed: expected 2"):
+        opened(Mode.SAY).answer_script("two words", codes_of(3), [3])
+
+
 def test_a_script_belongs_to_say_alone() -> None:
     with pytest.raises(ValueError, match="script = "):
         GenerationRequest(mode=Mode.SAY)
     with pytest.raises(ValueError, match="script = "):
-        GenerationRequest(mode=Mode.REPLY_AUDIO, script=[20])
+        GenerationRequest(mode=Mode.REPLY_AUDIO, script=[[20]])
 
 
 @pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])

@@ -154,7 +154,7 @@ def test_each_penalty_keeps_to_its_own_ids(
     tiny_model: OmniModel, tiny_text: TextTokenizer, penalty: str
 ) -> None:
     """A greedy spoken reply; where the text is fixed, the text's penalty changes no frame, the sound's does."""
-    script = list(range(NUM_SPECIAL + 10, NUM_SPECIAL + 16))
+    script = [list(range(NUM_SPECIAL + 10, NUM_SPECIAL + 16))]
     facts = {"mode": Mode.SAY, "script": script, "audio_temperature": 0.0}
     plain = said_by(answered(tiny_model, tiny_text, **facts))
     other = said_by(answered(tiny_model, tiny_text, **facts, **{penalty: 10.0}))
@@ -164,7 +164,7 @@ def test_each_penalty_keeps_to_its_own_ids(
 def different_requests() -> list[GenerationRequest]:
     """Sixteen, each with its own mode, seed and settings."""
     modes = [Mode.REPLY_AUDIO, Mode.REPLY_TEXT, Mode.TRANSCRIBE, Mode.SAY]
-    script = list(range(NUM_SPECIAL + 3, NUM_SPECIAL + 12))
+    script = [[NUM_SPECIAL + 3 + i] for i in range(9)]
     return [
         GenerationRequest(
             mode=modes[i % 4],

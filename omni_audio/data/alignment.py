@@ -1,0 +1,79 @@
+"""When each word of a spoken text is said, by the letters that the semantic level hears in its codes."""
+
+from collections.abc import Iterable
+
+import torch
+from lhotse import MonoCut
+from torch import Tensor
+from torchaudio.functional import forced_align
+from tqdm import tqdm
+
+from omni_audio.data.codes_cache import CodesCache
+from omni_audio.data.corpora.manifests import words_of
+from omni_audio.model.text import spoken_words
+from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, letter_log_probs, text_to_ctc
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+
+HEARD_LATE_STEPS = 3
+"""A letter is heard after its sound began; one frame of 80 ms has four steps."""
+SPACE = torch.tensor([CTC_ALPHABET.index(" ")])
+
+
+@torch.no_grad()
+def word_ends(log_probs_TX: Tensor, words: list[str], steps_per_frame: int) -> list[int]:
+    """The frame behind each word: where the best path through the CTC symbols comes to the next word's first letter.
+
+    Args:
+        log_probs_TX: (T, letters + blank) of one utterance.
+        words: of the utterance, each with a letter (model.text.spoken_words).
+        steps_per_frame: symbols for each frame.
+
+    Returns:
+        Strictly rising; the last is the number of frames.
+
+    Raises:
+        ValueError: the letters do not fit into the sound.
+    """
+    num_frames = log_probs_TX.shape[0] // steps_per_frame
+    letters = [text_to_ctc(word) for word in words]
+    joined = torch.cat([piece for word in letters for piece in (SPACE, word)][1:])
+    num_steps = len(joined) + int((joined[1:] == joined[:-1]).sum())
+    if num_steps > log_probs_TX.shape[0] or len(words) > num_frames:
+        raise ValueError(
+            f"text of {len(joined)} letters outlasts its {num_frames} frames: expected at most "
+            f"{steps_per_frame} letters a frame. Drop the item."
+        )
+    first_letters = torch.tensor([len(word) + 1 for word in letters]).cumsum(0)[:-1]
+    starts = (_first_steps(log_probs_TX, joined)[first_letters] - HEARD_LATE_STEPS) // steps_per_frame
+    ends = [*starts.tolist(), num_frames]
+    for i in range(len(ends)):
+        at_least = ends[i - 1] + 1 if i > 0 else 1
+        ends[i] = min(max(ends[i], at_least), num_frames - (len(ends) - 1 - i))
+    return ends
+
+
+def _first_steps(log_probs_TX: Tensor, letters_L: Tensor) -> Tensor:
+    """The step (L,) at which the best CTC path says each of the letters first."""
+    path_T = forced_align(log_probs_TX[None].float(), letters_L[None].int(), blank=CTC_BLANK)[0][0]
+    before_T = torch.cat([path_T.new_tensor([CTC_BLANK]), path_T[:-1]])
+    return ((path_T != CTC_BLANK) & (path_T != before_T)).nonzero()[:, 0]
+
+
+@torch.no_grad()
+def align(tokenizer: AudioTokenizer, codes: CodesCache, cuts: Iterable[MonoCut]) -> dict[str, list[int]]:
+    """word_ends() of the clean copy of every cut, by recording.
+
+    Raises:
+        ValueError: a transcript outlasts its sound; the item is named.
+    """
+    ends: dict[str, list[int]] = {}
+    steps = tokenizer.config.semantic.ctc_steps
+    for cut in tqdm(list(cuts), desc="align", unit="cut", mininterval=1.0):
+        states_BFD = codes.codes(cut.recording_id, 0).states_BFD
+        assert states_BFD is not None
+        log_probs_TX = letter_log_probs(tokenizer.semantic.ctc_head, states_BFD)[0]
+        try:
+            ends[cut.recording_id] = word_ends(log_probs_TX, spoken_words(words_of(cut)), steps)
+        except ValueError as error:
+            raise ValueError(f"item {cut.id!r}, text {words_of(cut)!r}: {error}") from error
+    return ends

@@ -107,12 +107,21 @@ def output_file(path: Path, source: Path | None = None) -> Path:
     return path
 
 
-def output_wav(path: Path, source: Path) -> Path:
-    """Returns `path` after making sure that it is a good place and name for a wav file; `source` is read.
+def output_wav(path: Path, source: Path | None = None) -> Path:
+    """Returns `path` after making sure that it is a good place and name for a wav file; see output_file().
 
     Raises:
         ValueError: as output_file(), or it does not end in .wav.
     """
-    if path.suffix.lower() != ".wav":
-        raise ValueError(f"{path} does not end in .wav, which is what is written: name it so")
+    return _named_output(path, source, ".wav")
+
+
+def output_codes(path: Path, source: Path) -> Path:
+    """The same for audio tokens, which end in .codes."""
+    return _named_output(path, source, ".codes")
+
+
+def _named_output(path: Path, source: Path | None, suffix: str) -> Path:
+    if path.suffix.lower() != suffix and not path.is_dir():
+        raise ValueError(f"{path} does not end in {suffix}, which is what is written: name it so")
     return output_file(path, source)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, input_file, output_file
+from omni_audio.cli.arguments import add_build, add_nf4, input_file, output_wav
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -86,7 +86,7 @@ def _requests(args: argparse.Namespace) -> tuple[list[Path], Path | None]:
         raise ValueError("no request: name a sound file, or write one with --text")
     if args.text is not None and not args.text.strip():
         raise ValueError("--text is empty: write a request")
-    return files, None if args.out is None else output_file(args.out)
+    return files, None if args.out is None else output_wav(args.out)
 
 
 def _tools(all_tools: bool, named: list[str]) -> list[str] | None:

@@ -8,7 +8,7 @@ is an error that says how much was read, and writes nothing.
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_codebooks, input_file, output_file
+from omni_audio.cli.arguments import add_build, add_codebooks, input_file, output_codes
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the codes of one file."""
     source = input_file(args.input)
-    out = output_file(args.output, source)
+    out = output_codes(args.output, source)
     build = require_build(args.build, needs_model=False)
     import torch
 

@@ -89,21 +89,23 @@ def folder_jobs(folder: Path, out: Path) -> dict[Path, Path]:
     Names that begin with a dot are passed over, and so is `out` where it lies in the folder.
 
     Raises:
-        ValueError: there is no sound file, two would be written to one place, or one over an input; or `out` is a
-            file.
+        ValueError: there is no sound file, two would be written to one place, or one over an input; or `out` is a file,
+            or `folder`.
     """
     from omni_audio.audio.formats import SOUND_SUFFIXES
 
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder, because {folder} is one")
-    is_apart = out.resolve() != folder.resolve()
+    if out.resolve() == folder.resolve():
+        raise ValueError(f"{out} is the folder to read: name another one to write")
+    is_inside = out.resolve().is_relative_to(folder.resolve())
     jobs: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         is_sound = path.suffix.lower().removeprefix(".") in SOUND_SUFFIXES and path.is_file()
         is_hidden = any(part.startswith(".") for part in inner.parts)
-        if not is_sound or is_hidden or (is_apart and path.resolve().is_relative_to(out.resolve())):
+        if not is_sound or is_hidden or (is_inside and path.resolve().is_relative_to(out.resolve())):
             continue
         target = out / inner.with_suffix(".wav")
         if target in taken:

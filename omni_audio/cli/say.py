@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, output_file
+from omni_audio.cli.arguments import add_build, add_nf4, output_wav
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Writes the spoken text."""
     if not args.text.strip():
         raise ValueError("text is empty: say what to speak")
-    out = output_file(args.out)
+    out = output_wav(args.out)
     build = require_build(args.build)
     from omni_audio.audio.io import save_wav
     from omni_audio.audio.units import SAMPLE_RATE_HZ

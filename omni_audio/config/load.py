@@ -18,6 +18,9 @@ from omni_audio.config.schema import RootConfig
 from omni_audio.config.tree import config_groups, configs_dir
 
 SCHEMA_NAME = "root_schema"
+GLOBAL_GROUPS = ("experiment", "ablation", "debug")
+GLOBAL_HEADER = "# @package _global_"
+"""First line of a file of these groups: its keys stand at the top, not under the group's name."""
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def opened_hydra(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoaderImpl]
         config_dirs: Folders of the user's own groups, searched after the packaged tree.
 
     Raises:
-        ConfigError: a folder does not exist.
+        ConfigError: a folder does not exist, or an experiment in it lacks its first line.
     """
     ConfigStore.instance().store(name=SCHEMA_NAME, node=RootConfig)
     with initialize_config_dir(version_base="1.3", config_dir=str(configs_dir())):
@@ -38,6 +41,7 @@ def opened_hydra(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoaderImpl]
                 raise ConfigError(
                     f"config_dir = {str(folder)!r} is not a folder: give one that holds experiment/*.yaml"
                 )
+            _require_headers(folder)
             loader.config_search_path.prepend("config_dir", f"file://{folder.resolve()}", anchor="schema")
         loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
         yield loader
@@ -63,6 +67,16 @@ def load_config(
             return cast(RootConfig, OmegaConf.to_object(composed))
     except CONFIG_ERRORS as error:
         raise explain(error, RootConfig, config_groups()) from error
+
+
+def _require_headers(folder: Path) -> None:
+    for path in sorted(path for group in GLOBAL_GROUPS for path in (folder / group).rglob("*.yaml")):
+        first = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
+        if first.strip() != GLOBAL_HEADER:
+            raise ConfigError(
+                f"{path} begins with {first!r}: expected {GLOBAL_HEADER!r}, so that its keys stand at the top. "
+                "Put that line first."
+            )
 
 
 def _refuse_added_keys(node: Any, prefix: str = "") -> None:

@@ -116,6 +116,12 @@ def test_a_typo_in_an_experiment_file_fails(own_configs, text, said):
     assert said in message(["experiment=own"], config_dirs=[own_configs])
 
 
+def test_an_experiment_file_without_its_first_line_is_named(own_configs):
+    (own_configs / "experiment" / "own.yaml").write_text("name: own\n")
+    said = message(["experiment=own"], config_dirs=[own_configs])
+    assert "experiment/own.yaml begins with 'name: own': expected '# @package _global_'" in said
+
+
 def test_a_config_dir_that_is_not_there():
     assert "is not a folder" in message([], config_dirs=[Path("/nowhere/at/all")])
 

@@ -129,6 +129,9 @@ def test_an_operating_point_that_is_not_there(build, in_empty_folder, capsys, wo
         (["decode", "a.codes", "a.codes"], "a.codes does not end in .wav"),
         (["encode", "a.codes", "a.codes"], "a.codes is the file to read"),
         (["resynth", "in.wav", "out.mp3"], "out.mp3 does not end in .wav"),
+        (["encode", "in.wav", "out.wav"], "out.wav does not end in .codes"),
+        (["say", "hello", "--out", "out.mp3"], "out.mp3 does not end in .wav"),
+        (["chat", "in.wav", "--out", "out.mp3"], "out.mp3 does not end in .wav"),
         (["resynth", "in.wav", "no/out.wav"], "the folder no does not exist"),
         (["resynth", "nothing.wav", "out.wav"], "no such file: nothing.wav"),
         (["transcribe", "in.wav"], "a tokenizer only"),
@@ -174,16 +177,20 @@ def test_a_folder_keeps_its_names_and_its_bad_files_stop_nothing(build, in_empty
     [
         (["notes.txt"], "out", "in holds no sound files: their names end in aac, "),
         (["a.wav", "a.flac"], "out", "in/a.flac and in/a.wav would both become out/a.wav: rename one"),
-        (["a.wav"], "in", "in/a.wav is a file to read, and would be written over"),
+        (["a.flac"], "in", "in is the folder to read: name another one to write"),
+        (["in/a.wav", "a.wav"], ".", "in/a.wav is a file to read, and would be written over"),
         (["a.wav"], "in/a.wav", "in/a.wav is a file: name a folder, because in is one"),
     ],
 )
 def test_a_folder_that_cannot_be_done(build, in_empty_folder, capsys, names, out, said):
     (in_empty_folder / "in").mkdir()
     for name in names:
+        (in_empty_folder / "in" / name).parent.mkdir(exist_ok=True)
         (in_empty_folder / "in" / name).write_bytes(encoded("WAV"))
     refused(["resynth", "in", out, "--build", build], said, capsys)
-    assert sorted(path.name for path in in_empty_folder.rglob("*.*")) == sorted(names)
+    assert sorted(path.name for path in in_empty_folder.rglob("*.*")) == sorted(
+        Path(name).name for name in names
+    )
 
 
 # bad sound

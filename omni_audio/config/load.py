@@ -20,7 +20,7 @@ from omni_audio.config.tree import config_groups, configs_dir
 SCHEMA_NAME = "root_schema"
 GLOBAL_GROUPS = ("experiment", "ablation", "debug")
 GLOBAL_HEADER = "# @package _global_"
-"""First line of a file of these groups: its keys stand at the top, not under the group's name."""
+"""A file of these groups begins so: its keys stand at the top, not under the group's name."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def opened_hydra(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoaderImpl]
         config_dirs: Folders of the user's own groups, searched after the packaged tree.
 
     Raises:
-        ConfigError: a folder does not exist, or an experiment in it lacks its first line.
+        ConfigError: a folder does not exist.
     """
     ConfigStore.instance().store(name=SCHEMA_NAME, node=RootConfig)
     with initialize_config_dir(version_base="1.3", config_dir=str(configs_dir())):
@@ -41,7 +41,6 @@ def opened_hydra(config_dirs: Sequence[Path] = ()) -> Iterator[ConfigLoaderImpl]
                 raise ConfigError(
                     f"config_dir = {str(folder)!r} is not a folder: give one that holds experiment/*.yaml"
                 )
-            _require_headers(folder)
             loader.config_search_path.prepend("config_dir", f"file://{folder.resolve()}", anchor="schema")
         loader.repository = ConfigRepository(config_search_path=loader.config_search_path)
         yield loader
@@ -60,6 +59,7 @@ def load_config(
     Raises:
         ConfigError: an unknown key, group or option, a wrong type or a value out of range; one line.
     """
+    _require_headers(overrides, config_dirs)
     try:
         with opened_hydra(config_dirs):
             composed = compose(config_name, list(overrides))
@@ -69,14 +69,19 @@ def load_config(
         raise explain(error, RootConfig, config_groups()) from error
 
 
-def _require_headers(folder: Path) -> None:
-    for path in sorted(path for group in GLOBAL_GROUPS for path in (folder / group).rglob("*.yaml")):
-        first = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
-        if first.strip() != GLOBAL_HEADER:
-            raise ConfigError(
-                f"{path} begins with {first!r}: expected {GLOBAL_HEADER!r}, so that its keys stand at the top. "
-                "Put that line first."
-            )
+def _require_headers(overrides: Sequence[str], config_dirs: Sequence[Path]) -> None:
+    """Raises for a chosen file of GLOBAL_GROUPS in the user's folders that would not stand at the top."""
+    for override in overrides:
+        key, _, name = override.lstrip("+").partition("=")
+        for folder in config_dirs if key.partition("/")[0] in GLOBAL_GROUPS else ():
+            path = folder / key / f"{name}.yaml"
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+            first = next((line for line in lines if line.strip()), None)
+            if first is not None and "".join(first.split()) != "".join(GLOBAL_HEADER.split()):
+                raise ConfigError(
+                    f"{path} begins with {first!r}: expected {GLOBAL_HEADER!r}, so that its keys stand at the top. "
+                    "Put that line first."
+                )
 
 
 def _refuse_added_keys(node: Any, prefix: str = "") -> None:

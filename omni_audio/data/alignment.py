@@ -8,43 +8,47 @@ from torch import Tensor
 from torchaudio.functional import forced_align
 from tqdm import tqdm
 
+from omni_audio.checks import require
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.manifests import words_of
 from omni_audio.model.text import spoken_words
 from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, letter_log_probs, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
-HEARD_LATE_STEPS = 3
-"""A letter is heard after its sound began; one frame of 80 ms has four steps."""
+HEARD_LATE_FRAMES = 2
+"""The first letter of a word is heard so long after the word began: the semantic level is causal."""
 SPACE = torch.tensor([CTC_ALPHABET.index(" ")])
 
 
 @torch.no_grad()
 def word_ends(log_probs_TX: Tensor, words: list[str], steps_per_frame: int) -> list[int]:
-    """The frame behind each word: where the best path through the CTC symbols comes to the next word's first letter.
+    """The frame behind each word, from the best path through the CTC symbols.
+
+    A word ends `HEARD_LATE_FRAMES` before the path comes to the next word's first letter.
 
     Args:
         log_probs_TX: (T, letters + blank) of one utterance.
-        words: of the utterance, each with a letter (model.text.spoken_words).
+        words: of the utterance, at least one, each with a letter (model.text.spoken_words).
         steps_per_frame: symbols for each frame.
 
     Returns:
         Strictly rising; the last is the number of frames.
 
     Raises:
-        ValueError: the letters do not fit into the sound.
+        ValueError: no words, or more words or letters than fit into the sound.
     """
+    require(len(words) > 0, "words", words, "at least one", "Give the transcript.")
     num_frames = log_probs_TX.shape[0] // steps_per_frame
     letters = [text_to_ctc(word) for word in words]
     joined = torch.cat([piece for word in letters for piece in (SPACE, word)][1:])
     num_steps = len(joined) + int((joined[1:] == joined[:-1]).sum())
-    if num_steps > log_probs_TX.shape[0] or len(words) > num_frames:
-        raise ValueError(
-            f"text of {len(joined)} letters outlasts its {num_frames} frames: expected at most "
-            f"{steps_per_frame} letters a frame. Drop the item."
-        )
+    limits = f"at most {num_frames} words and {log_probs_TX.shape[0]} letters for {num_frames} frames"
+    remedy = "Drop the item, or raise tokenizer.semantic.ctc_steps."
+    length = f"{len(words)} words, {num_steps} letters (a space or a doubled letter counts as one more)"
+    fits = num_steps <= log_probs_TX.shape[0] and len(words) <= num_frames
+    require(fits, "text", length, limits, remedy)
     first_letters = torch.tensor([len(word) + 1 for word in letters]).cumsum(0)[:-1]
-    starts = (_first_steps(log_probs_TX, joined)[first_letters] - HEARD_LATE_STEPS) // steps_per_frame
+    starts = _first_steps(log_probs_TX, joined)[first_letters] // steps_per_frame - HEARD_LATE_FRAMES
     ends = [*starts.tolist(), num_frames]
     for i in range(len(ends)):
         at_least = ends[i - 1] + 1 if i > 0 else 1
@@ -53,7 +57,7 @@ def word_ends(log_probs_TX: Tensor, words: list[str], steps_per_frame: int) -> l
 
 
 def _first_steps(log_probs_TX: Tensor, letters_L: Tensor) -> Tensor:
-    """The step (L,) at which the best CTC path says each of the letters first."""
+    """The step (L,) at which the best CTC path says each of the letters first; of equal paths, none is preferred."""
     path_T = forced_align(log_probs_TX[None].float(), letters_L[None].int(), blank=CTC_BLANK)[0][0]
     before_T = torch.cat([path_T.new_tensor([CTC_BLANK]), path_T[:-1]])
     return ((path_T != CTC_BLANK) & (path_T != before_T)).nonzero()[:, 0]

@@ -1,7 +1,7 @@
 """Batches for the network: each cut becomes a sequence of one of the tasks."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lhotse import CutSet, MonoCut
@@ -102,11 +102,14 @@ class ModelCollate:
         return self._reply(cut, rng, mode)
 
     def check_answers(self, cuts: CutSet) -> None:
-        """Lays out every spoken answer of these cuts once, before a training meets it at some step.
+        """Lays out everything that is spoken in these cuts once, before a training meets it at some step.
 
         Raises:
-            ValueError: a transcript outlasts its sound; the first such item is named.
+            ValueError: a transcript outlasts its sound, or was not aligned; the first such item is named.
         """
+        if self.tasks.say > 0:
+            for cut in self.own_voice:
+                self._check(cut, "text", words_of(cut), cut.recording_id, self._script)
         seen: set[tuple[str, str]] = set()
         for cut in each_cut(cuts):
             facts = facts_of(cut)
@@ -115,10 +118,20 @@ class ModelCollate:
                 if key in seen:
                     continue
                 seen.add(key)
-                try:
-                    self._builder().answer_speech(facts[field], self.codes.codes(key[1], 0))
-                except ValueError as error:
-                    raise ValueError(f"item {cut.id!r}, {field} {facts[field]!r}: {error}") from error
+                for lay_out in (self._speech, self._script) if self.tasks.say > 0 else (self._speech,):
+                    self._check(cut, field, *key, lay_out)
+
+    def _check(self, cut: MonoCut, field: str, words: str, recording_id: str, lay_out: Callable) -> None:
+        try:
+            lay_out(self._builder(), words, recording_id)
+        except ValueError as error:
+            raise ValueError(f"item {cut.id!r}, {field} {words!r}: {error}") from error
+
+    def _speech(self, builder: SequenceBuilder, words: str, recording_id: str) -> SequenceBuilder:
+        return builder.answer_speech(words, self.codes.codes(recording_id, 0))
+
+    def _script(self, builder: SequenceBuilder, words: str, recording_id: str) -> SequenceBuilder:
+        return builder.answer_script(words, self.codes.codes(recording_id, 0), self._word_ends(recording_id))
 
     def _word_ends(self, recording_id: str) -> list[int]:
         if recording_id not in self.word_ends:
@@ -150,8 +163,7 @@ class ModelCollate:
             facts = facts_of(cut)
             words, recording_id = facts[field], facts[f"{field}_recording"].id
         builder = self._builder().assistant(Mode.SAY)
-        codes = self.codes.codes(recording_id, 0)
-        return builder.answer_script(words, codes, self._word_ends(recording_id)).end().build()
+        return self._script(builder, words, recording_id).end().build()
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
         facts = facts_of(cut)
@@ -172,8 +184,7 @@ class ModelCollate:
         builder.assistant(mode)
         if mode is Mode.REPLY_TEXT:
             return builder.answer_text(facts[field]).end().build()
-        codes = self.codes.codes(facts[f"{field}_recording"].id, 0)
-        return builder.answer_speech(facts[field], codes).end().build()
+        return self._speech(builder, facts[field], facts[f"{field}_recording"].id).end().build()
 
     def _offered(self, call: dict[str, Any] | None, rng: random.Random) -> list[str]:
         """Names of the offered tools; how many are offered says nothing of whether a call is due."""

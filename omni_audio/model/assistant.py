@@ -17,7 +17,7 @@ from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -240,15 +240,16 @@ class Assistant:
         """Speaks the text; `settings` are further fields of GenerationRequest.
 
         Raises:
-            ValueError: empty text.
+            ValueError: the text has no letter a-z.
         """
-        require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
         prompt, request = self.ask_to_say(text, **settings)
         return self.collect(lambda: prompt, request)
 
     def ask_to_say(self, text: str, **settings: Any) -> tuple[TokenSequence, GenerationRequest]:
-        """Prompt and request that make the network speak the text; `settings` as of say()."""
-        request = GenerationRequest(mode=Mode.SAY, script=self.text.spell_words(text), **settings)
+        """Prompt and request that make the network speak the text, to its end; `settings` as of say()."""
+        script = self.text.spell_words(text)
+        settings.setdefault("max_frames", 1 + sum(map(LayoutConfig.most_frames, script)))
+        request = GenerationRequest(mode=Mode.SAY, script=script, **settings)
         return self.builder().assistant(Mode.SAY).build(), request
 
     def reply(self, turns: list[Turn], request: GenerationRequest, tools: list[str] | None = None) -> Reply:

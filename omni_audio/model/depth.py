@@ -86,7 +86,7 @@ class DepthDecoder(nn.Module):
         logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, self.heads.to(states_MKD.dtype))
         entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten(), reduction="none")
         weights_K = self.config.loss_decay ** torch.arange(self.num_codebooks, device=codes_MK.device)
-        entropy_M = entropy_MK.view_as(codes_MK) @ (weights_K / weights_K.sum())
+        entropy_M = (entropy_MK.view_as(codes_MK) * weights_K).sum(1) / weights_K.sum()
         return (entropy_M * counts_M).sum() / counts_M.sum().clamp_min(1)
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from torch import Tensor
 from omni_audio.checks import require
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextToken, ToolToken
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
-from omni_audio.model.grammar import AnswerGrammar, Phase, ScriptGrammar
+from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
@@ -21,7 +21,7 @@ from omni_audio.model.transformer import OmniModel
 class _Answer:
     """An answer on its way: its form, its draws, what it has said so far, and what it has yet to read."""
 
-    grammar: AnswerGrammar | ScriptGrammar
+    grammar: Grammar
     text_sampler: Sampler
     audio_sampler: Sampler
     said: set[int]
@@ -179,7 +179,7 @@ class Generator:
                 "script",
                 token,
                 "ids of text",
-                "Spell it with TextTokenizer.spell_words.",
+                "Spell it with TextTokenizer.spell_words of this build.",
             )
         grammar = ScriptGrammar if request.script else AnswerGrammar
         return _Answer(

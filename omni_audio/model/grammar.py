@@ -1,5 +1,6 @@
 """The form of an answer: which ids may follow which."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from enum import Enum
 
@@ -22,18 +23,48 @@ class Phase(Enum):
     TOOL = "tool"
 
 
-class AnswerGrammar:
-    """Which ids may come next in an answer whose words are the network's own, and what an id means."""
+class Grammar(ABC):
+    """Which ids may come next in an answer, and what an id means."""
+
+    phase: Phase
+    in_phase: int
+    """Ids since the phase began."""
+
+    def __init__(self, vocabulary: Vocabulary, request: GenerationRequest) -> None:
+        self.vocabulary, self.request = vocabulary, request
+        self.num_frames = self.in_phase = 0
+
+    @abstractmethod
+    def allowed_ids(self) -> Tensor:
+        """(V,) bool mask of the ids that may come next."""
+
+    @abstractmethod
+    def push(self, token: int) -> FinishReason | None:
+        """Takes the chosen id; returns a reason when the answer is over."""
+
+    def _no_ids(self) -> Tensor:
+        return torch.zeros(self.vocabulary.size, dtype=torch.bool)
+
+    @property
+    def _frames(self) -> slice:
+        return slice(self.vocabulary.semantic_start, self.vocabulary.size)
+
+    def _length_reason(self) -> FinishReason | None:
+        return FinishReason.LENGTH if self.num_frames >= self.request.max_frames else None
+
+
+class AnswerGrammar(Grammar):
+    """The form of an answer whose words are the network's own."""
 
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
-        self.vocabulary, self.layout, self.request = vocabulary, layout, request
-        self.num_text = self.num_frames = self.in_phase = 0
+        super().__init__(vocabulary, request)
+        self.layout = layout
+        self.num_text = 0
         self.phase = Phase.TEXT if request.mode is Mode.TRANSCRIBE else Phase.OPENING
 
     def allowed_ids(self) -> Tensor:
-        """(V,) bool mask of the ids that may come next."""
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
-        mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
+        mask_V = self._no_ids()
         speaks = self.request.mode is Mode.REPLY_AUDIO
         if self.phase in (Phase.OPENING, Phase.TEXT):
             must_call = self.phase is Phase.OPENING and self.request.tool_required
@@ -45,13 +76,12 @@ class AnswerGrammar:
             mask_V[words] = True
             mask_V[Special.END] = self.in_phase > 0
         else:
-            mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
+            mask_V[self._frames] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
             mask_V[Special.TEXT_END] = self.phase is Phase.FRAMES and self.in_phase == 0
         return mask_V
 
     def push(self, token: int) -> FinishReason | None:
-        """Takes the chosen id; returns a reason when the answer is over."""
         if token == Special.END:
             return FinishReason.TOOL_CALLS if self.phase is Phase.TOOL else FinishReason.STOP
         self.in_phase += 1
@@ -71,52 +101,51 @@ class AnswerGrammar:
             if interleaves and self.in_phase == self.layout.interleave_text_tokens:
                 self._enter(Phase.FRAMES)
         too_long = self.num_text >= self.request.max_text_tokens
-        over = too_long or self.num_frames >= self.request.max_frames
-        return FinishReason.LENGTH if over else None
+        return FinishReason.LENGTH if too_long else self._length_reason()
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self.in_phase = phase, 0
 
 
-class ScriptGrammar:
-    """The same for an answer whose words are given (Mode.SAY): the network chooses frames and where each word ends."""
+class ScriptGrammar(Grammar):
+    """The form of an answer whose words are given (Mode.SAY): the network chooses frames and where each word ends.
+
+    A word has at least one frame and at most `layout.most_frames`.
+    """
 
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
-        self.vocabulary, self.request = vocabulary, request
+        super().__init__(vocabulary, request)
         self.pieces = deque(layout.script_pieces(request.script))
-        self.num_frames = self.in_phase = 0
+        self.most_frames = deque(map(layout.most_frames, request.script))
         self.given: deque[int] = deque()
         """Ids that come next without a choice."""
         self._next_word()
 
-    @property
-    def phase(self) -> Phase:
-        """Whether a given id comes next, or sound."""
-        return Phase.TEXT if self.given else Phase.FRAMES
-
     def allowed_ids(self) -> Tensor:
-        """(V,) bool mask of the ids that may come next; a word has at least one frame."""
-        mask_V = torch.zeros(self.vocabulary.size, dtype=torch.bool)
+        mask_V = self._no_ids()
         if self.given:
             mask_V[self.given[0]] = True
             return mask_V
-        mask_V[self.vocabulary.semantic_start : self.vocabulary.size] = True
+        mask_V[self._frames] = self.in_phase < self.most_frames[0]
         mask_V[Special.NEXT_WORD if self.pieces else Special.END] = self.in_phase > 0
         return mask_V
 
     def push(self, token: int) -> FinishReason | None:
-        """Takes the chosen id; returns a reason when the answer is over."""
         if token == Special.END:
             return FinishReason.STOP
         if token == Special.NEXT_WORD:
+            self.most_frames.popleft()
             self._next_word()
         elif self.given:
             self.given.popleft()
+            self.phase = Phase.TEXT if self.given else Phase.FRAMES
         else:
             self.num_frames += 1
             self.in_phase += 1
-        return FinishReason.LENGTH if self.num_frames >= self.request.max_frames else None
+            return self._length_reason()
+        return None
 
     def _next_word(self) -> None:
         self.given.extend(self.pieces.popleft())
+        self.phase = Phase.TEXT if self.given else Phase.FRAMES
         self.in_phase = 0

@@ -18,7 +18,8 @@ class GenerationRequest:
         temperature, top_k, top_p, min_p: of text ids, see Sampler; temperature 0 is greedy. Ids of a tool call are
             always greedy and never penalised: it is data, not style.
         repetition_penalty: of text ids that this answer holds already.
-        audio_temperature, audio_top_k, audio_top_p, audio_min_p: the same of semantic and acoustic codes.
+        audio_temperature, audio_top_k, audio_top_p, audio_min_p: the same of semantic and acoustic codes, and of where
+            a given word ends.
         audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
@@ -56,6 +57,9 @@ class GenerationRequest:
             "False when no tools are offered",
             "Offer tools.",
         )
+        are_words = all(isinstance(word, list) and len(word) > 0 for word in self.script)
+        remedy = "Spell it with TextTokenizer.spell_words."
+        require(are_words, "script", self.script, "a list of words, each a list of ids", remedy)
         require(
             (self.mode is Mode.SAY) == bool(self.script),
             "script",

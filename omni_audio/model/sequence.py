@@ -15,6 +15,7 @@ from omni_audio.tokenizer.tokenizer import AudioCodes
 
 NO_CODE = -1
 NO_CHUNK = -1
+WORD_FRAMES = 10
 
 
 class Mode(Enum):
@@ -60,6 +61,11 @@ class LayoutConfig:
                 f"model.layout.pinned_positions = {self.pinned_positions} is not allowed: expected at least 1, "
                 "the first position is the attention sink."
             )
+
+    @staticmethod
+    def most_frames(word: list[int]) -> int:
+        """Frames after which a given word of these letters is over; no word of the training speech comes near."""
+        return WORD_FRAMES + len(word)
 
     def script_pieces(self, words: list[list[int]]) -> list[list[int]]:
         """Ids that are given before the frames of each word, from the letters of the words and <text_end>."""

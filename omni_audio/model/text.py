@@ -64,9 +64,10 @@ def spoken_words(text: str) -> list[str]:
     """The words of a text; what holds no letter a-z (a number, a dash) stays with the word before it, or after it.
 
     Raises:
-        ValueError: the text is blank.
+        ValueError: the text has no letter a-z.
     """
-    require(bool(text.strip()), "text", text, "at least one letter", "Give words to speak.")
+    remedy = "Give English words; spell numbers out."
+    require(_has_letters(text), "text", text, "at least one letter a-z", remedy)
     words: list[str] = []
     for word in text.split():
         if words and not (_has_letters(word) and _has_letters(words[-1])):
@@ -77,7 +78,7 @@ def spoken_words(text: str) -> list[str]:
 
 
 def _has_letters(word: str) -> bool:
-    return any(sign in CTC_ALPHABET for sign in word.lower() if sign != " ")
+    return any(sign in CTC_ALPHABET and sign.isalpha() for sign in word.lower())
 
 
 def _bytes_of_letters() -> dict[str, int]:
@@ -130,10 +131,10 @@ class TextTokenizer:
     def spell_words(self, text: str) -> list[list[int]]:
         """Main-vocabulary ids of the single UTF-8 bytes of each of the spoken words, with no merges.
 
-        Each word but the first begins with a space.
+        Each word but the first begins with a space, which stands for whatever blanks the text has there.
 
         Raises:
-            ValueError: the text is blank.
+            ValueError: the text has no letter a-z.
         """
         words = spoken_words(text)
         spaced = [words[0], *(" " + word for word in words[1:])]

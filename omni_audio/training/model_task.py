@@ -12,7 +12,7 @@ from omni_audio.training.optim import TaskTrainingConfig, Trained
 
 @dataclass(kw_only=True, slots=True)
 class ModelLossConfig:
-    """Weights: text and control ids, semantic ids, acoustic codes (mean over codebooks), letters of what was heard."""
+    """Weights: text and control ids, semantic ids, acoustic codes (depth.loss_decay), letters of what was heard."""
 
     text_weight: float = 1.0
     semantic_weight: float = 0.5

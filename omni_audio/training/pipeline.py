@@ -272,6 +272,7 @@ class Run:
         for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (drills, []), strict=True):
             codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)
             own_voice = spoken_by([*each_cut(cuts), *more], config.data.corpus.output_voice)
+            said = [*answer_cuts(cuts), *own_voice] if config.data.tasks.say > 0 else []
             collate = ModelCollate(
                 codes,
                 text,
@@ -282,7 +283,7 @@ class Run:
                 model.state_width,
                 augmented=split == "train",
                 own_voice=own_voice,
-                word_ends=align(tokenizer, codes, [*answer_cuts(cuts), *own_voice]),
+                word_ends=align(tokenizer, codes, said),
             )
             collate.check_answers(cuts)
             collates.append(collate)

@@ -117,7 +117,8 @@ def test_a_typo_in_an_experiment_file_fails(own_configs, text, said):
 
 
 def test_an_experiment_file_without_its_first_line_is_named(own_configs):
-    (own_configs / "experiment" / "own.yaml").write_text("name: own\n")
+    (own_configs / "experiment" / "own.yaml").write_text("\nname: own\n")
+    assert load_config(["experiment=tiny"], config_dirs=[own_configs]).name == "tiny"
     said = message(["experiment=own"], config_dirs=[own_configs])
     assert "experiment/own.yaml begins with 'name: own': expected '# @package _global_'" in said
 

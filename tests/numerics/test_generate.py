@@ -1,5 +1,6 @@
 """Generation: grammar, determinism by seed, independence of slots, greedy equals the full pass."""
 
+import itertools
 import json
 
 import pytest
@@ -68,15 +69,44 @@ def test_each_mode_gives_its_own_kind(assistant: Assistant, prompts: dict, mode:
     assert all(isinstance(event, kind | Finished) for event in run(generator, 0))
 
 
-def test_a_script_is_spoken_as_it_stands(assistant: Assistant) -> None:
-    text = "the light is on, turn it off"
+def test_a_script_is_spoken_to_its_end_word_by_word(assistant: Assistant) -> None:
+    text = "the light\n is  on, turn it off"
+    words = assistant.text.spell_words(text)
     for seed in range(3):
-        reply = assistant.say(text, seed=seed, audio_temperature=1.0, max_frames=100)
-        assert reply.text == text
-        assert reply.pcm_S is not None
-        assert reply.num_frames >= len(text.split())
+        prompt, request = assistant.ask_to_say(text, seed=seed, audio_temperature=1.0)
+        generator = Generator(assistant.model, 1)
+        generator.open(0, prompt, request)
+        events = run(generator, 0)
+        assert events[-1] == Finished(0, FinishReason.STOP)
+        said = [event.id for event in events if isinstance(event, TextToken)]
+        assert assistant.text.decode(said) == "the light is on, turn it off"
+        frames_before = [0] * (len(said) + 1)
+        for i, event in enumerate(events):
+            letters = sum(isinstance(before, TextToken) for before in events[:i])
+            frames_before[letters] += isinstance(event, AudioFrame)
+        num_letters = list(itertools.accumulate(map(len, words)))
+        groups = [frames_before[number] for number in num_letters[1:]]
+        assert sum(groups) == sum(frames_before), "frames stand only behind whole words and one word more"
+        caps = [assistant.model.config.layout.most_frames(word) for word in words]
+        assert all(1 <= group <= cap for group, cap in zip(groups[:-1], caps[:-2], strict=True))
+        assert 2 <= groups[-1] <= sum(caps[-2:]), "the last two words follow the last letters"
     with pytest.raises(ValueError, match="text = '  '"):
         assistant.say("  ")
+
+
+def test_a_script_in_a_held_slot(assistant: Assistant) -> None:
+    text = "the light is on"
+    prompt, request = assistant.ask_to_say(text, audio_temperature=0.0)
+    generator = Generator(assistant.model, 2)
+    generator.open(1, prompt, request)
+    alone = said_by(run(generator, 1))
+    generator.listen(0, prompt)
+    for expected in (alone, None):
+        generator.answer(0, request)
+        said = said_by(run(generator, 0))
+        assert said[-1] is FinishReason.STOP
+        assert expected is None or said == expected
+        generator.listen(0, prompt.part(1))
 
 
 def test_required_tools_are_called_and_unoffered_ones_never(assistant: Assistant) -> None:
@@ -127,7 +157,7 @@ def test_letters_split_over_ids_come_out_whole(tiny_tokenizer, tiny_text: TextTo
     pieces = [decoder.push(TextToken(0, token)).text for token in ids]
     assert "".join(pieces) == "é → 日本 <end>"
     assert "" in pieces
-    assert all(token > Special.TEXT_END for token in ids)
+    assert all(token >= NUM_SPECIAL for token in ids)
 
 
 def test_nf4_build_answers(tiny_build, assistant: Assistant) -> None:

@@ -112,13 +112,19 @@ def test_the_letters_of_a_word_stand_before_its_frames_and_those_of_the_next() -
     assert kinds(5) == "ttttt|f+ff+fff."
 
 
-def test_a_word_without_sound_is_refused_and_so_are_other_numbers_of_ends() -> None:
+def test_a_word_has_sound_but_not_without_end() -> None:
     grammar = ScriptGrammar(VOCABULARY, LayoutConfig(), GenerationRequest(mode=Mode.SAY, script=[[20], [21]]))
     for token in (20, 21, Special.TEXT_END):
         grammar.push(token)
     assert not grammar.allowed_ids()[[Special.NEXT_WORD, Special.END]].any()
-    grammar.push(VOCABULARY.semantic_start)
-    assert grammar.allowed_ids()[[Special.NEXT_WORD, Special.END]].tolist() == [True, False]
+    for _ in range(LayoutConfig.most_frames([20])):
+        assert grammar.allowed_ids()[VOCABULARY.semantic_start :].all()
+        grammar.push(VOCABULARY.semantic_start)
+        assert grammar.allowed_ids()[[Special.NEXT_WORD, Special.END]].tolist() == [True, False]
+    assert grammar.allowed_ids().nonzero().tolist() == [[Special.NEXT_WORD]], "the word is over"
+
+
+def test_each_word_has_one_end() -> None:
     with pytest.raises(ValueError, match="word_ends = 1 is not allowed: expected 2"):
         opened(Mode.SAY).answer_script("two words", codes_of(3), [3])
 
@@ -128,6 +134,12 @@ def test_a_script_belongs_to_say_alone() -> None:
         GenerationRequest(mode=Mode.SAY)
     with pytest.raises(ValueError, match="script = "):
         GenerationRequest(mode=Mode.REPLY_AUDIO, script=[[20]])
+
+
+@pytest.mark.parametrize("script", [[20, 21], [[]], [[20], []], ["ab"]])
+def test_a_script_is_words_of_ids(script: list) -> None:
+    with pytest.raises(ValueError, match=r"script = .*a list of words.*spell_words"):
+        GenerationRequest(mode=Mode.SAY, script=script)
 
 
 @pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])

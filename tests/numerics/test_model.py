@@ -1,5 +1,8 @@
 """The stack: cached, chunked, packed and padded passes agree; nobody sees the future; the ring goes round."""
 
+import dataclasses
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +11,7 @@ from streams import drawn_codes, new_builder
 from tiny import tiny_model_config
 
 from omni_audio.model.attention import AttentionBackend, Places, attend, visible
+from omni_audio.model.depth import DepthConfig
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns, rotate
 from omni_audio.model.sequence import Mode, TokenSequence, pack
@@ -208,3 +212,25 @@ def test_rounded_shapes_change_no_loss(tiny_tokenizer: AudioTokenizer, tiny_text
     batch = pack(rows, length_multiple=16, rows_multiple=4)
     assert batch.ids_BT.shape[0] == 4
     assert batch.ids_BT.shape[1] % 16 == 0
+
+
+def test_codebooks_weigh_less_the_finer_they_are(tiny_model: OmniModel) -> None:
+    depth = tiny_model.depth
+    num_codebooks, size = depth.num_codebooks, depth.codebook_size
+    hidden_MD, semantic_MD = torch.randn(2, 5, tiny_model.config.width)
+    codes_MK = torch.randint(size, (5, num_codebooks))
+    counts_M = torch.tensor([True, True, False, True, True])
+    with torch.no_grad():
+        states_MKD = depth._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
+        logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, depth.heads)
+        entropy_K = -logits_MKC.log_softmax(-1).gather(-1, codes_MK[..., None])[counts_M, :, 0].mean(0)
+    for decay, weights_K in ((1.0, torch.ones(num_codebooks)), (0.5, 0.5 ** torch.arange(num_codebooks))):
+        config = dataclasses.replace(depth.config, loss_decay=decay)
+        with mock.patch.object(depth, "config", config):
+            loss = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M)
+            with torch.autocast("cpu", torch.bfloat16):
+                rounded = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M)
+        torch.testing.assert_close(loss, (entropy_K * weights_K).sum() / weights_K.sum())
+        assert rounded.dtype is torch.float32
+    with pytest.raises(ValueError, match=r"model.depth.loss_decay = 0.0"):
+        DepthConfig(loss_decay=0.0)

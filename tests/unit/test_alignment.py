@@ -1,5 +1,8 @@
 """Where each word of a spoken text ends, from the letters that are heard in it."""
 
+import itertools
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,19 +10,32 @@ from hypothesis import strategies as st
 from lhotse import AudioSource, MonoCut, Recording
 from tiny import tiny_tokenizer_config
 
+from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.data.alignment import align, word_ends
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.manifests import whole_cut
+from omni_audio.data.corpora.voices import speak, voice_of
+from omni_audio.model.build import load_tokenizer
 from omni_audio.model.text import TextTokenizer, spoken_words
-from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK
+from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, letter_log_probs
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 STEPS = 4
+SHIPPED = Path(__file__).parents[2] / "builds/omni-audio-tokenizer-nano4-2026-11-22"
+SAYINGS = [
+    "okay",
+    "the kitchen light is off",
+    "i stopped the timer",
+    "thank you",
+    "good morning",
+    "two plus two is four",
+]
 
 
 def heard(symbols: str) -> torch.Tensor:
     """Log-probabilities (T, letters + blank) that say these symbols, one a step; `_` is the blank."""
-    log_probs_TX = torch.full((len(symbols), CTC_BLANK + 1), -20.0)
+    generator = torch.Generator().manual_seed(0)  # of equal paths forced_align does not take the best
+    log_probs_TX = torch.rand(len(symbols), CTC_BLANK + 1, generator=generator) - 20.0
     for step, symbol in enumerate(symbols):
         log_probs_TX[step, CTC_BLANK if symbol == "_" else CTC_ALPHABET.index(symbol)] = -0.01
     return log_probs_TX
@@ -28,13 +44,16 @@ def heard(symbols: str) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("symbols", "words", "ends"),
     [
-        ("____ o_nn ____ ___o f_ff ____", ["on", "off"], [3, 6]),
+        ("____ o_nn ____ ___. o_f_ ff__ ____", ["on", "off"], [2, 7]),
+        ("____ o_nn ____ ____ ___. o_f_ f___", ["on", "off"], [3, 7]),
         ("_go_ ____ ____", ["go"], [3]),
-        ("hel_ lo._ _.a_ .b__", ["hello", "a", "b"], [1, 2, 4]),
-        ("a.b. c.d. ____ ____", ["a", "b", "c", "d"], [1, 2, 3, 4]),
+        ("a_._ b_._ c___ ____", ["a", "b", "c"], [1, 2, 4]),
+        ("____ ____ ____ a_._ b_._ c___", ["a", "b", "c"], [2, 3, 6]),
     ],
 )
-def test_a_word_ends_where_the_next_one_begins(symbols: str, words: list[str], ends: list[int]) -> None:
+def test_a_word_ends_two_frames_before_the_next_is_heard(
+    symbols: str, words: list[str], ends: list[int]
+) -> None:
     log_probs_TX = heard(symbols.replace(" ", "").replace(".", " "))
     assert word_ends(log_probs_TX, words, STEPS) == ends
 
@@ -51,10 +70,37 @@ def test_every_word_has_sound_and_the_last_ends_with_it(words: list[str], seed: 
 
 
 def test_a_text_that_outlasts_its_sound_is_refused() -> None:
-    with pytest.raises(ValueError, match="text of 11 letters outlasts its 2 frames"):
+    with pytest.raises(
+        ValueError, match=r"text = '2 words, 12 letters .*at most 2 words and 8 letters for 2 frames"
+    ):
         word_ends(heard("_" * 8), ["many", "letter"], STEPS)
-    with pytest.raises(ValueError, match="outlasts its 1 frames"):
+    with pytest.raises(ValueError, match=r"text = '1 words, 5 letters .*at most 1 words and 4 letters"):
+        word_ends(heard("____"), ["aabc"], STEPS)
+    with pytest.raises(ValueError, match="at most 1 words"):
         word_ends(heard("____"), ["a", "b"], STEPS)
+    with pytest.raises(ValueError, match=r"words = .* at least one"):
+        word_ends(heard("____"), [], STEPS)
+
+
+def _loud_part(pcm_S: torch.Tensor) -> tuple[int, int]:
+    loud = (pcm_S.abs() > 0.02 * pcm_S.abs().max()).nonzero()[:, 0]
+    return int(loud[0]), int(loud[-1])
+
+
+def test_words_of_real_sound_end_where_they_were_joined() -> None:
+    """Two sayings of one voice, cut at their sound and joined: the boundary is known."""
+    tokenizer = load_tokenizer(SHIPPED)
+    errors = []
+    for first, second in itertools.pairwise(SAYINGS):
+        pieces = [torch.from_numpy(speak(voice_of("joe"), text).copy()) for text in (first, second)]
+        trimmed = [pcm_S[slice(*_loud_part(pcm_S))] for pcm_S in pieces]
+        states_BFD = tokenizer.encode(torch.cat(trimmed)[None]).states_BFD
+        assert states_BFD is not None
+        log_probs_TX = letter_log_probs(tokenizer.semantic.ctc_head, states_BFD)[0]
+        ends = word_ends(log_probs_TX, spoken_words(f"{first} {second}"), tokenizer.config.semantic.ctc_steps)
+        errors.append(ends[len(first.split()) - 1] - len(trimmed[0]) / FRAME_SAMPLES)
+    assert abs(sum(errors) / len(errors)) < 0.6, errors
+    assert max(map(abs, errors)) < 2.0, errors
 
 
 def test_cuts_are_aligned_by_recording_and_the_one_that_fails_is_named() -> None:
@@ -71,7 +117,7 @@ def test_cuts_are_aligned_by_recording_and_the_one_that_fails_is_named() -> None
     assert list(aligned) == ["spoken"]
     assert len(aligned["spoken"]) == 3
     assert aligned["spoken"][-1] == 10
-    with pytest.raises(ValueError, match=r"item 'cut-1', text 'much too long.*outlasts"):
+    with pytest.raises(ValueError, match=r"item 'cut-1', text 'much too long.*for 10 frames"):
         align(tokenizer, codes, [cut("much too long " * 9)])
 
 
@@ -81,7 +127,7 @@ def test_cuts_are_aligned_by_recording_and_the_one_that_fails_is_named() -> None
         ("turn  it\noff", ["turn", "it", "off"]),
         ("it is 7 30 - ok, 5 apples!", ["it", "is 7 30 -", "ok, 5", "apples!"]),
         ("12 34 a", ["12 34 a"]),
-        ("7", ["7"]),
+        ("it's \u00a0a\u2014dash", ["it's", "a\u2014dash"]),
     ],
 )
 def test_what_has_no_letters_stays_with_a_word(text: str, words: list[str], tiny_text: TextTokenizer) -> None:
@@ -89,5 +135,11 @@ def test_what_has_no_letters_stays_with_a_word(text: str, words: list[str], tiny
     spelled = tiny_text.spell_words(text)
     assert len(spelled) == len(words)
     assert tiny_text.decode(token for word in spelled for token in word) == " ".join(words)
-    with pytest.raises(ValueError, match="text = '  '"):
-        spoken_words("  ")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "7", "12 - 34", "'", "\u043f\u0440\u0438\u0432\u0435\u0442", "\u2014"]
+)
+def test_a_text_without_letters_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"text = .*at least one letter a-z.*spell numbers out"):
+        spoken_words(text)

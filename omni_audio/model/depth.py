@@ -45,6 +45,19 @@ class DepthConfig:
         )
 
 
+class HeadProduct(nn.Module):
+    """States -> logits, by one matrix for each codebook.
+
+    It has no weights: the matrices are the decoder's. What is done with them has a module of its own, so that
+    adapters can stand around it as they stand around a linear.
+    """
+
+    def forward(self, states_MJD: Tensor, heads_KDC: Tensor, first: int = 0) -> Tensor:
+        """Logits (M, J, C) of the J codebooks from number `first` on."""
+        heads_JDC = heads_KDC[first : first + states_MJD.shape[1]].to(states_MJD.dtype)
+        return torch.einsum("mjd,jdc->mjc", states_MJD, heads_JDC)
+
+
 class DepthDecoder(nn.Module):
     """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each."""
 
@@ -66,6 +79,7 @@ class DepthDecoder(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=1e-5)
         self.heads = nn.Parameter(torch.empty(num_codebooks, config.width, codebook_size))
         nn.init.normal_(self.heads, std=0.02)
+        self.head_product = HeadProduct()
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
         """Normalised states (M, J + 1, D) after J given codes."""
@@ -83,7 +97,7 @@ class DepthDecoder(nn.Module):
     def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor, counts_M: Tensor) -> Tensor:
         """Cross-entropy (nats) of the codes (M, K), weighted mean over codebooks, where `counts_M` (M,) is true."""
         states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
-        logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, self.heads.to(states_MKD.dtype))
+        logits_MKC = self.head_product(states_MKD, self.heads)
         entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten(), reduction="none")
         weights_K = self.config.loss_decay ** torch.arange(self.num_codebooks, device=codes_MK.device)
         entropy_M = (entropy_MK.view_as(codes_MK) * weights_K).sum(1) / weights_K.sum()
@@ -96,7 +110,7 @@ class DepthDecoder(nn.Module):
         """Codes (M, K); `choose` takes the codebook's number and logits (M, codebook_size), and returns codes (M,)."""
         codes_MK = torch.zeros(hidden_MD.shape[0], 0, dtype=torch.long, device=hidden_MD.device)
         for stage in range(self.num_codebooks):
-            state_MD = self._states(hidden_MD, semantic_MD, codes_MK)[:, -1]
-            logits_MC = (state_MD @ self.heads[stage].to(state_MD.dtype)).float()
+            state_M1D = self._states(hidden_MD, semantic_MD, codes_MK)[:, -1:]
+            logits_MC = self.head_product(state_M1D, self.heads, stage)[:, 0].float()
             codes_MK = torch.cat([codes_MK, choose(stage, logits_MC)[:, None]], 1)
         return codes_MK

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from torch import nn
 
@@ -60,7 +61,7 @@ def _to_nf4(linear: nn.Linear, double_quant: bool) -> Any:
     if linear.bias is not None:
         layer.bias = nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
     layer.support_avx512bf16_for_cpu = False
-    return layer.to(linear.weight.device)
+    return layer.to(linear.weight.device).train(linear.training)
 
 
 def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
@@ -99,6 +100,19 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
             if isinstance(module, nn.Embedding):
                 module.to(torch.bfloat16)
     return [name for name, _ in chosen]
+
+
+def dequantized(layer: Any) -> nn.Linear:
+    """A plain float32 linear with the weights that an NF4 layer computes with."""
+    weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+    linear = nn.Linear(
+        layer.in_features, layer.out_features, bias=layer.bias is not None, device=weight.device
+    )
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+        if layer.bias is not None:
+            linear.bias.copy_(layer.bias)
+    return linear.train(layer.training)
 
 
 def weight_bytes(model: nn.Module) -> int:

@@ -52,6 +52,7 @@ def test_whole_model_answers_in_a_third_of_the_memory(tiny_tokenizer: AudioToken
     assert "depth.enter" in names
     assert "blocks.0.attention.qkv" in names
     assert weight_bytes(model) < 0.4 * before
+    assert not any(module.training for module in model.modules())
     cache = model.empty_cache(1)
     ids = torch.tensor([[1, 2, 3]])
     none = torch.full((1, 3), -1)

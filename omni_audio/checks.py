@@ -54,6 +54,14 @@ def require_file(name: str, path: Path) -> None:
     )
 
 
+def unreadable(path: Path, why: str) -> ValueError:
+    """The error of a build's file that cannot be read."""
+    return ValueError(
+        f"{path} cannot be read: {' '.join(why.split())}. Expected a file of a whole build. "
+        "Copy or make the build again."
+    )
+
+
 def require_package(module: str, wanted_for: str, remedy: str, chosen: str | None = None) -> None:
     """Checks that an optional package is there, without importing it.
 

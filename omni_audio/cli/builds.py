@@ -9,6 +9,7 @@ CONFIG_NAME = "config.json"
 MODEL_NAME = "model.safetensors"
 """What a build of the tokenizer alone lacks."""
 
+TOKENIZER_NAME = "tokenizer.safetensors"
 CARD_NAME = "card.json"
 SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 

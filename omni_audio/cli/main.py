@@ -30,6 +30,7 @@ COMMANDS = {
     "resynth": "turn sounds into audio tokens and back: a file, or a folder of them",
     "data": "list the items of a corpus that training made",
     "corpus": "make a corpus by itself: recorded people from Debian packages, or drills",
+    "quantize": "write the 4-bit (NF4) build of a build",
     "build-info": "say what a build is: size, figures, how it was made",
 }
 

@@ -28,11 +28,11 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.model.assistant import Assistant, WeightQuant
     from omni_audio.serving.server import make_server
     from omni_audio.training.runtime import apply_runtime
-    from omni_audio.weight_quant.nf4 import quantize_model
+    from omni_audio.weight_quant.config import NF4Config
 
     device = apply_runtime(config.runtime)
-    assistant = Assistant.load(config.server.build, device=device)
-    if config.server.weight_quant is WeightQuant.NF4:
-        quantize_model(assistant.model, config.weight_quant.nf4)
+    quant, nf4 = config.server.weight_quant, config.weight_quant.nf4
+    is_asked_for = quant is WeightQuant.NF4 or nf4 != NF4Config()
+    assistant = Assistant.load(config.server.build, quant, nf4 if is_asked_for else None, device=device)
     make_server(config.server, assistant).run()
     return 0

@@ -20,7 +20,7 @@ from omni_audio.training.runtime import RuntimeConfig
 from omni_audio.training.samples import SamplesConfig
 from omni_audio.training.semantic_task import SemanticLossConfig
 from omni_audio.training.tokenizer_task import TokenizerLossConfig
-from omni_audio.weight_quant.nf4 import NF4Config
+from omni_audio.weight_quant.config import NF4Config
 
 NEWEST = "newest"
 
@@ -41,7 +41,7 @@ class WeightQuantConfig:
     """The weights that `omni-audio serve` holds in memory.
 
     Attributes:
-        format: NONE for float32, or NF4.
+        format: NONE for the weights as the build stores them, or NF4.
         nf4: Which linears become NF4, where format is NF4.
     """
 

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor
 
 from omni_audio.checks import require
-from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer
+from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.generate import Generator
+from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.weight_quant.config import NF4Config
 
 
 class Role(Enum):
@@ -33,7 +35,7 @@ class Role(Enum):
 
 
 class WeightQuant(Enum):
-    """Number format of the weights in memory."""
+    """Number format of the weights in memory: as the build stores them, or NF4."""
 
     NONE = "none"
     NF4 = "nf4"
@@ -125,6 +127,20 @@ def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
     return json.dumps({"name": name, "arguments": arguments}, separators=(",", ":"))
 
 
+def _load_network(folder: Path, weight_quant: WeightQuant, nf4: NF4Config | None) -> OmniModel:
+    stored = nf4_config(folder)
+    if stored is not None:
+        if nf4 is not None:
+            require_same_nf4(nf4, stored, folder)
+        return load_nf4_model(folder)
+    model = load_model(folder)
+    if weight_quant is WeightQuant.NF4:
+        from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
+
+        quantize_model(model, nf4 or NF4Config())
+    return model
+
+
 class Assistant:
     """Tokenizer, network and text vocabulary of a build."""
 
@@ -135,24 +151,29 @@ class Assistant:
 
     @classmethod
     def load(
-        cls, build: Path, weight_quant: WeightQuant = WeightQuant.NONE, device: torch.device | str = "cpu"
+        cls,
+        build: Path,
+        weight_quant: WeightQuant = WeightQuant.NONE,
+        nf4: NF4Config | None = None,
+        device: torch.device | str = "cpu",
     ) -> "Assistant":
         """Reads a build folder; tokenizer and network go to `device`.
 
-        Raises:
-            ValueError: the folder is no whole build, or there is no such number format.
-        """
-        quantized = WeightQuant(weight_quant) is WeightQuant.NF4
-        model = load_model(Path(build))
-        if quantized:
-            from omni_audio.weight_quant.nf4 import (  # bitsandbytes, only where it is asked for
-                NF4Config,
-                quantize_model,
-            )
+        Args:
+            build: its folder.
+            weight_quant: NONE takes the weights as they are stored, NF4 packs those of a build of full weights.
+            nf4: how they are to be packed; None takes what an NF4 build was made with, else the defaults.
+            device: where it computes.
 
-            quantize_model(model, NF4Config())
-        tokenizer, text = load_tokenizer(Path(build)), TextTokenizer.load(Path(build) / TEXT)
-        return cls(tokenizer.to(device), model.to(device), text, load_card(Path(build)))
+        Raises:
+            ValueError: the folder is no whole build, there is no such number format, or an NF4 build was made with
+                other settings than `nf4`.
+        """
+        folder, wanted = Path(build), WeightQuant(weight_quant)
+        tokenizer = load_tokenizer(folder)  # first: what loading it takes is free again for the network
+        model = _load_network(folder, wanted, nf4)
+        text = TextTokenizer.load(folder / TEXT)
+        return cls(tokenizer.to(device), model.to(device), text, load_card(folder))
 
     def prompt(self, turns: list[Turn], mode: Mode, tools: list[str] | None = None) -> TokenSequence:
         """The conversation as a sequence that ends with the mode token.

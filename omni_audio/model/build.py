@@ -12,14 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from omni_audio.checks import require, require_file
+from omni_audio.checks import require, require_file, unreadable
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import from_plain, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
+from omni_audio.weight_quant.config import NF4Config
 
 CONFIG, CARD, TEXT = "config.json", "card.json", "text.json"
 TOKENIZER_WEIGHTS, MODEL_WEIGHTS = "tokenizer.safetensors", "model.safetensors"
+NF4 = "nf4"
+"""Key of config.json where the network's weights lie packed: its NF4Config."""
 
 
 def _save_weights(state: dict[str, Tensor], path: Path) -> None:
@@ -33,7 +36,7 @@ def _save_weights(state: dict[str, Tensor], path: Path) -> None:
 
 
 def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of the file, in the dtypes of `own`.
+    """The tensors of the file, as they are stored; load_state_dict() copies them into the dtypes of `own`.
 
     Raises:
         ValueError: the file is cut short, or names or shapes differ from those of `own`.
@@ -42,7 +45,7 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
     try:
         tensors = load_file(path)
     except SafetensorError as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, str(error)) from error
     differing = sorted(
         own.keys() ^ tensors.keys()
         | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
@@ -54,12 +57,11 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
         "the tensors of its config.json",
         "Take both files from the same build.",
     )
-    return {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
+    return tensors
 
 
-@contextlib.contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its name when all is written: a build is whole or not there."""
+def require_new(folder: Path) -> None:
+    """Raises ValueError where the folder of a build to be made is there already."""
     require(
         not folder.exists(),
         "build",
@@ -67,6 +69,16 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         "a folder that is not there yet",
         "Builds are never changed: move or delete the older one to make it anew.",
     )
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its name when all is written: a build is whole or not there.
+
+    Raises:
+        ValueError: the folder is there already.
+    """
+    require_new(folder)
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -90,7 +102,7 @@ def save_tokenizer_build(folder: Path, tokenizer: AudioTokenizer, card: dict[str
     Raises:
         ValueError: the folder is there already.
     """
-    with _whole_folder(folder) as draft:
+    with whole_folder(folder) as draft:
         _write(draft, tokenizer, card, {"tokenizer": to_plain(tokenizer.config)})
 
 
@@ -102,21 +114,14 @@ def save_build(
     Raises:
         ValueError: the folder is there already.
     """
-    with _whole_folder(folder) as draft:
+    with whole_folder(folder) as draft:
         _save_weights(model.state_dict(), draft / MODEL_WEIGHTS)
         text.save(draft / TEXT)
         config = {"tokenizer": to_plain(tokenizer.config), "model": to_plain(model.config)}
         _write(draft, tokenizer, card, config)
 
 
-def _unreadable(path: Path, why: str) -> ValueError:
-    return ValueError(
-        f"{path} cannot be read: {' '.join(why.split())}. Expected a file of a whole build. "
-        "Copy or make the build again."
-    )
-
-
-def _read_json(name: str, path: Path) -> dict[str, Any]:
+def read_json(name: str, path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
@@ -126,22 +131,26 @@ def _read_json(name: str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise _unreadable(path, f"it is not JSON ({error})") from error
+        raise unreadable(path, f"it is not JSON ({error})") from error
     if not isinstance(value, dict):
-        raise _unreadable(path, "it holds no JSON object")
+        raise unreadable(path, "it holds no JSON object")
     return value
 
 
-def _read_config(kind: Any, folder: Path, key: str) -> Any:
-    """The dataclass `kind` under `key` of a build's config.json."""
+def read_config(kind: Any, folder: Path, key: str) -> Any:
+    """The dataclass `kind` under `key` of a build's config.json.
+
+    Raises:
+        ValueError: the file is missing, or cannot be read as that.
+    """
     path = folder / CONFIG
-    config = _read_json("build config", path)
+    config = read_json("build config", path)
     if key not in config:
-        raise _unreadable(path, f"key {key!r} is missing")
+        raise unreadable(path, f"key {key!r} is missing")
     try:
         return from_plain(kind, config[key], key)
     except (TypeError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, str(error)) from error
 
 
 def load_tokenizer_config(folder: Path) -> TokenizerConfig:
@@ -150,7 +159,7 @@ def load_tokenizer_config(folder: Path) -> TokenizerConfig:
     Raises:
         ValueError: the file is missing, or cannot be read.
     """
-    return _read_config(TokenizerConfig, folder, "tokenizer")
+    return read_config(TokenizerConfig, folder, "tokenizer")
 
 
 def load_tokenizer(folder: Path) -> AudioTokenizer:
@@ -164,21 +173,38 @@ def load_tokenizer(folder: Path) -> AudioTokenizer:
     return tokenizer.eval()
 
 
-def load_model(folder: Path) -> OmniModel:
-    """The network of a build, in evaluation mode, float32.
+def nf4_config(folder: Path) -> NF4Config | None:
+    """How the network's weights of a build are packed; None where they are not.
 
     Raises:
-        ValueError: a file is missing, the build holds a tokenizer only, or the weights do not fit.
+        ValueError: a file is missing or cannot be read, or the build holds a tokenizer only.
     """
+    config = read_json("build config", folder / CONFIG)
     require(
-        "model" in _read_json("build config", folder / CONFIG),
+        "model" in config,
         "build",
         str(folder),
         "a build with a model",
         "This one holds a tokenizer only.",
     )
+    return read_config(NF4Config, folder, NF4) if NF4 in config else None
+
+
+def load_model(folder: Path) -> OmniModel:
+    """The network of a build of full weights, in evaluation mode, float32.
+
+    Raises:
+        ValueError: a file is missing, the build holds a tokenizer only or NF4 weights, or the weights do not fit.
+    """
+    require(
+        nf4_config(folder) is None,
+        "build",
+        str(folder),
+        "a build of full weights",
+        "This one is NF4 already: name the build that it was made from.",
+    )
     model = OmniModel(
-        _read_config(ModelConfig, folder, "model"),
+        read_config(ModelConfig, folder, "model"),
         load_tokenizer_config(folder),
     )
     model.load_state_dict(_load_weights(folder / MODEL_WEIGHTS, model.state_dict()))
@@ -191,4 +217,4 @@ def load_card(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is missing, or cannot be read.
     """
-    return _read_json("build card", folder / CARD)
+    return read_json("build card", folder / CARD)

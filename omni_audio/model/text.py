@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from omni_audio.checks import require, require_file
+from omni_audio.checks import require, require_file, unreadable
 from omni_audio.tokenizer.semantic import CTC_ALPHABET
 
 
@@ -118,8 +118,16 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "TextTokenizer":
+        """The vocabulary in a file.
+
+        Raises:
+            ValueError: there is no such file, or it cannot be read.
+        """
         require_file("text tokenizer", path)
-        return cls(Tokenizer.from_file(str(path)))
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # tokenizers raises nothing narrower
+            raise unreadable(path, str(error)) from error
 
     def save(self, path: Path) -> None:
         self.backend.save(str(path))

@@ -1,33 +1,14 @@
 """NF4 weights by bitsandbytes: four bits a weight, double quantisation of the block maxima."""
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn.modules import Linear4bit, Params4bit
-from torch import nn
+from torch import Tensor, nn
 
+from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.reference import BLOCK
-
-
-@dataclass(kw_only=True, slots=True)
-class NF4Config:
-    """Which linears become NF4.
-
-    Attributes:
-        blocks: those of the stack.
-        depth: those of the depth decoder.
-        heads: the main head.
-        embeddings_bfloat16: hold look-up tables in bfloat16, which needs no product and so no NF4.
-        double_quant: quantise the block maxima too.
-    """
-
-    blocks: bool = True
-    depth: bool = True
-    heads: bool = True
-    embeddings_bfloat16: bool = True
-    double_quant: bool = True
 
 
 def _is_chosen(name: str, config: NF4Config) -> bool:
@@ -35,37 +16,8 @@ def _is_chosen(name: str, config: NF4Config) -> bool:
     return {"blocks": config.blocks, "depth": config.depth, "head": config.heads}.get(top, False)
 
 
-def _to_nf4(linear: nn.Linear, double_quant: bool) -> Any:
-    """One NF4 layer.
-
-    The kernel that repacks weights for bfloat16 CPUs is off: it takes only widths that are multiples of 32 and 64,
-    fails on others, and would change the number format by the machine.
-    """
-    layer = Linear4bit(
-        linear.in_features,
-        linear.out_features,
-        bias=linear.bias is not None,
-        compute_dtype=torch.float32,
-        compress_statistics=double_quant,
-        quant_type="nf4",
-    )
-    make_weight = cast(Any, Params4bit)  # its __new__ hides behind the stub of torch.Tensor's
-    layer.weight = make_weight(
-        linear.weight.detach().clone(),
-        requires_grad=False,
-        compress_statistics=double_quant,
-        quant_type="nf4",
-        blocksize=BLOCK,
-        module=layer,
-    )
-    if linear.bias is not None:
-        layer.bias = nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
-    layer.support_avx512bf16_for_cpu = False
-    return layer.to(linear.weight.device).train(linear.training)
-
-
-def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
-    """Replaces the chosen linears by NF4 ones, in place; returns their names.
+def chosen_linears(model: nn.Module, config: NF4Config) -> list[tuple[str, nn.Linear]]:
+    """The linears that the config makes NF4, by name.
 
     Raises:
         ValueError: the config chooses no linear of this model, or one whose input width is no multiple of 64: there
@@ -88,17 +40,77 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
             "leave these parts out by weight_quant.nf4.blocks, weight_quant.nf4.depth or "
             "weight_quant.nf4.heads = false."
         )
+    return chosen
+
+
+def empty_layer(linear: nn.Linear, double_quant: bool) -> Linear4bit:
+    """An NF4 layer of the linear's widths on the meta device: its weight and bias are yet to be given.
+
+    The kernel that repacks weights for bfloat16 CPUs is off: it takes only widths that are multiples of 32 and 64,
+    fails on others, and would change the number format by the machine.
+    """
+    layer = Linear4bit(
+        linear.in_features,
+        linear.out_features,
+        bias=linear.bias is not None,
+        compute_dtype=torch.float32,
+        compress_statistics=double_quant,
+        quant_type="nf4",
+        device="meta",
+    )
+    layer.support_avx512bf16_for_cpu = False
+    return layer.train(linear.training)
+
+
+def make_weight(weight: Tensor, layer: Linear4bit, double_quant: bool, **packed: Any) -> Any:
+    """The parameter of an NF4 layer, of weights that are packed when it moves to a device.
+
+    `packed`: bitsandbytes' arguments of codes that are packed already.
+    """
+    make = cast(Any, Params4bit)  # its __new__ hides behind the stub of torch.Tensor's
+    return make(
+        weight,
+        requires_grad=False,
+        compress_statistics=double_quant,
+        quant_type="nf4",
+        blocksize=BLOCK,
+        module=layer,
+        **packed,
+    )
+
+
+def _to_nf4(linear: nn.Linear, double_quant: bool) -> nn.Module:
+    layer = empty_layer(linear, double_quant)
+    layer.weight = make_weight(linear.weight.detach().clone(), layer, double_quant)
+    if linear.bias is not None:
+        layer.bias = nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
+    return layer.to(linear.weight.device)
+
+
+def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts a module where the one of this dotted name stands."""
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, module)
+
+
+def embeddings_to_bfloat16(model: nn.Module) -> None:
+    """Look-up tables in bfloat16, in place."""
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.to(torch.bfloat16)
+
+
+def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
+    """Replaces the chosen linears by NF4 ones, in place; returns their names.
+
+    Raises:
+        ValueError: as chosen_linears().
+    """
+    chosen = chosen_linears(model, config)
     for name, linear in chosen:
-        parent_name, _, child = name.rpartition(".")
-        setattr(
-            model.get_submodule(parent_name) if parent_name else model,
-            child,
-            _to_nf4(linear, config.double_quant),
-        )
+        replace_module(model, name, _to_nf4(linear, config.double_quant))
     if config.embeddings_bfloat16:
-        for module in model.modules():
-            if isinstance(module, nn.Embedding):
-                module.to(torch.bfloat16)
+        embeddings_to_bfloat16(model)
     return [name for name, _ in chosen]
 
 

@@ -1,0 +1,123 @@
+"""NF4 builds: made from a build of full weights, and loaded without ever holding these."""
+
+import dataclasses
+import datetime
+import hashlib
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from omni_audio.checks import require
+from omni_audio.model.build import (
+    CARD,
+    CONFIG,
+    MODEL_WEIGHTS,
+    NF4,
+    TEXT,
+    TOKENIZER_WEIGHTS,
+    load_card,
+    load_model,
+    load_tokenizer,
+    load_tokenizer_config,
+    nf4_config,
+    read_config,
+    read_json,
+    require_new,
+    whole_folder,
+)
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import ModelConfig, OmniModel
+from omni_audio.plain import to_plain
+from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
+from omni_audio.weight_quant.config import NF4Config
+
+OF_SOURCE = ("name", "date", "fingerprint", "figures")
+"""What a card tells of the full weights alone; an NF4 card has it under `source`."""
+
+
+def _card(source: Path, out: Path, config: NF4Config) -> dict[str, Any]:
+    """The source's card with what is new; `source.weights` is of the file of the full weights."""
+    card = load_card(source)
+    with (source / MODEL_WEIGHTS).open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    told = {key: card[key] for key in OF_SOURCE if key in card}
+    return {
+        "name": out.name,
+        "date": datetime.date.today().isoformat(),
+        "source": {"name": source.name, **told, "weights": weights},
+        "weight_quant": {"format": "nf4", **to_plain(config)},
+        **{key: value for key, value in card.items() if key not in OF_SOURCE},
+    }
+
+
+def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
+    """Writes the NF4 build of a build of full weights: tokenizer and text as they are, the network packed.
+
+    Raises:
+        ValueError: `out` is there already or lies in the source; the source is NF4 already, holds a tokenizer only,
+            or cannot be read; or NF4 cannot hold the network (see weight_quant.nf4.chosen_linears).
+    """
+    source, out = source.resolve(), out.resolve()
+    require(
+        source != out and source not in out.parents,
+        "out",
+        str(out),
+        "a folder outside the build that is read",
+        "Name another folder.",
+    )
+    require_new(out)
+    model = load_model(source)
+    load_tokenizer(source)
+    TextTokenizer.load(source / TEXT)
+    card = _card(source, out, config)
+    from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
+    from omni_audio.weight_quant.packed import save_packed
+
+    quantize_model(model, config)
+    with whole_folder(out) as draft:
+        save_packed(model, config, draft / MODEL_WEIGHTS)
+        for name in (TOKENIZER_WEIGHTS, TEXT):
+            shutil.copyfile(source / name, draft / name)
+        (draft / CARD).write_text(json.dumps(card, indent=2) + "\n")
+        plain = read_json("build config", source / CONFIG) | {NF4: to_plain(config)}
+        (draft / CONFIG).write_text(json.dumps(plain, indent=2) + "\n")
+
+
+def require_same_nf4(wanted: NF4Config, stored: NF4Config, folder: Path) -> None:
+    """Raises ValueError where other settings are wanted than those that an NF4 build was made with."""
+    for field in dataclasses.fields(NF4Config):
+        value, own = getattr(wanted, field.name), getattr(stored, field.name)
+        require(
+            value == own,
+            f"weight_quant.nf4.{field.name}",
+            value,
+            f"{own}, with which the NF4 build {folder} was made",
+            "Set it so, leave weight_quant out, or quantize the full build anew.",
+        )
+
+
+def load_nf4_model(folder: Path) -> OmniModel:
+    """The network of an NF4 build, in evaluation mode: no weight of an NF4 layer is ever there at full precision.
+
+    Raises:
+        ValueError: it is no NF4 build, a file is missing, or the weights do not fit.
+    """
+    config = nf4_config(folder)
+    require(config is not None, "build", str(folder), "an NF4 build", "Make one with `omni-audio quantize`.")
+    assert config is not None
+    from omni_audio.weight_quant.packed import load_packed  # bitsandbytes, only where it is asked for
+
+    tokenizer = load_tokenizer_config(folder)
+    with torch.device("meta"):
+        model = OmniModel(read_config(ModelConfig, folder, "model"), tokenizer)
+    load_packed(model, config, folder / MODEL_WEIGHTS)
+    model.frames.semantic_levels = FiniteScalarQuantizer(
+        tokenizer.semantic.levels
+    )  # its buffers are not stored
+    left = [name for name, t in itertools.chain(model.named_parameters(), model.named_buffers()) if t.is_meta]
+    assert not left, left
+    return model.eval()

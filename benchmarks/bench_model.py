@@ -1,0 +1,280 @@
+"""Our stack beside Hugging Face transformers' Mistral of equal shape, and beside what the machine can do at most.
+
+Equal are width, layers, heads (no grouped queries), MLP width, vocabulary, window, number format and threads; weights
+are random, positions are text: frames and the depth decoder have no counterpart and are left out. Our ring cache has
+the pinned places besides the window, and its masks are part of the time. Each side counts by its fastest way (its kind
+of cache, its attention), which the table names. The ways run in turn, forwards and backwards.
+
+    prefill_vs_transformers     our time over theirs, the longest prompt, one row; below 1 we are faster
+    decode_vs_transformers      the same of a decode step at batch 1 with a full window; target: at most 0.333
+    train_step_vs_transformers  the same of forward, backward and AdamW at the training shape
+    nf4_vs_fp32_step            our decode step at batch 1 with NF4 weights over that with float32 ones
+    bandwidth_fraction          weight bytes of our decode step at batch 1 over its time, over the bandwidth measured in
+                                the same run; weights that fit into the caches of the processor can pass 1
+    gemm_fraction               products with weights of our training step over its time, over the measured GEMM peak
+
+The last line is JSON: these figures for the first preset, for all with the preset's name behind, and every case.
+
+    python benchmarks/bench_model.py --quick
+    python benchmarks/bench_model.py --preset nano medium --dtype float32 bfloat16
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import omni_audio
+from measuring import our_ways, their_ways
+from measuring.limits import bandwidth_case, gemm_case, step_bytes, train_flops
+from measuring.our_ways import OURS
+from measuring.their_ways import THEIRS, mistral_like
+from measuring.timing import Case, digits, time_ways
+from measuring.untrained import Weights, untrained_model, with_weights
+from omni_audio.checks import import_optional
+from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.evaluation.codec_speed import spread
+from omni_audio.model.transformer import OmniModel
+from omni_audio.record import device_description, git_state, package_versions, usable_cores
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+NF4_STEP = "nf4 step"
+HEADLINES = {
+    "prefill_vs_transformers": ("prefill", "ratio"),
+    "decode_vs_transformers": ("decode", "ratio"),
+    "bandwidth_fraction": ("decode", "bandwidth_fraction"),
+    "train_step_vs_transformers": ("train", "ratio"),
+    "gemm_fraction": ("train", "gemm_fraction"),
+    "nf4_vs_fp32_step": (NF4_STEP, "nf4_vs_fp32_step"),
+    "nf4_vs_bf16_step": (NF4_STEP, "nf4_vs_bf16_step"),
+}
+
+
+def drawn_ids(model: OmniModel, num_rows: int, length: int) -> Tensor:
+    """Text ids (B, T)."""
+    vocabulary = model.vocabulary
+    return torch.randint(vocabulary.text_start, vocabulary.semantic_start, (num_rows, length))
+
+
+def finished(kind: str, facts: dict[str, Any], times_ms: dict[tuple[str, str], list[float]]) -> Case:
+    case = Case(kind, facts, times_ms)
+    case.figures["ratio"] = case.ratio(OURS, THEIRS)
+    return case
+
+
+def measure_prefill(model: OmniModel, peer: Any, dtype: str, length: int, repeats: int) -> Case:
+    """`model` and `peer` have weights of this format."""
+    ids_BT = drawn_ids(model, 1, length)
+    ways = [our_ways.prefill_way(model, ids_BT, DTYPES[dtype]), their_ways.prefill_way(peer, ids_BT)]
+    case = finished("prefill", {"dtype": dtype, "length": length}, time_ways(ways, repeats))
+    for side in (OURS, THEIRS):
+        case.figures[f"{side}_tokens_per_s"] = 1000 * length / case.median_ms(side)
+    return case
+
+
+def measure_decode(
+    model: OmniModel, peer: Any, dtype: str, batch: int, context: int, num_steps: int, repeats: int
+) -> Case:
+    """`model` and `peer` have weights of this format."""
+    ids_BT = drawn_ids(model, batch, context)
+    ways = [our_ways.decode_way(model, ids_BT, num_steps, DTYPES[dtype])]
+    ways += their_ways.decode_ways(peer, ids_BT, num_steps)
+    facts = {"dtype": dtype, "batch": batch, "context": context, "weight_bytes": step_bytes(model)}
+    return finished("decode", facts, time_ways(ways, repeats))
+
+
+def measure_train(model: OmniModel, peer: Any, dtype: str, rows: int, length: int, repeats: int) -> Case:
+    """Both with float32 weights; bfloat16 is autocast, as in training."""
+    ids_BT = drawn_ids(model, rows, length)
+    ways = our_ways.train_ways(model, ids_BT, DTYPES[dtype])
+    ways += their_ways.train_ways(peer, ids_BT, DTYPES[dtype])
+    facts = {"dtype": dtype, "rows": rows, "length": length, "flops": train_flops(model, ids_BT.numel())}
+    return finished("train", facts, time_ways(ways, repeats))
+
+
+def measure_nf4(model: OmniModel, batch: int, context: int, num_steps: int, repeats: int) -> Case:
+    """Our decode step with each format of weights; each is a side of its own."""
+    ids_BT = drawn_ids(model, batch, context)
+    ways, facts = [], {"batch": batch, "context": context}
+    for weights in Weights:
+        dtype = torch.bfloat16 if weights is Weights.BFLOAT16 else torch.float32
+        own = with_weights(model, weights)
+        way = our_ways.decode_way(own, ids_BT, num_steps, dtype)
+        way.side = weights.value
+        ways.append(way)
+        facts[f"{weights.value}_weight_bytes"] = step_bytes(own)
+    case = Case(NF4_STEP, facts, time_ways(ways, repeats))
+    for other, name in ((Weights.FLOAT32, "fp32"), (Weights.BFLOAT16, "bf16")):
+        case.figures[f"nf4_vs_{name}_step"] = case.ratio(Weights.NF4.value, other.value)
+    return case
+
+
+def add_limits(cases: list[Case]) -> None:
+    """Puts decode steps beside the bandwidth, and training steps beside the GEMM peak, of the same run."""
+    bandwidth = max(case.figures["gb_per_s"] for case in cases if case.kind == "memory bandwidth")
+    peaks = {case.facts["dtype"]: case.figures["gflops"] for case in cases if case.kind == "gemm peak"}
+    for case in cases:
+        if case.kind == "decode":
+            least_ms = case.facts["weight_bytes"] / bandwidth / 1e6
+            case.figures["bandwidth_fraction"] = least_ms / case.median_ms(OURS)
+        elif case.kind == "train":
+            least_ms = case.facts["flops"] / peaks[case.facts["dtype"]] / 1e6
+            case.figures["gemm_fraction"] = least_ms / case.median_ms(OURS)
+
+
+def measure_preset(preset: str, args: argparse.Namespace) -> list[Case]:
+    """Every case of one preset, and the limits before and after them."""
+    model = untrained_model(preset, hears_states=False)
+    peer = mistral_like(model)
+    window = model.config.window
+    contexts = args.contexts or [window]
+    cases = [bandwidth_case(args.bandwidth_mib, args.repeats)]
+    bar = tqdm(desc=preset, unit="case", leave=False)
+
+    def add(case: Case) -> None:
+        cases.append(case)
+        bar.update()
+
+    for dtype in args.dtype:
+        add(gemm_case(args.gemm_size, DTYPES[dtype], args.repeats))
+        ours = with_weights(model, Weights(dtype))
+        theirs = peer.to(DTYPES[dtype])
+        for length in args.lengths:
+            add(measure_prefill(ours, theirs, dtype, length, args.repeats))
+        for context in contexts:
+            for batch in args.batches:
+                add(measure_decode(ours, theirs, dtype, batch, context, args.steps, args.repeats))
+        peer = peer.float()
+    if not args.no_nf4:
+        add(measure_nf4(model, 1, contexts[0], args.steps, args.repeats))
+    for dtype in args.dtype:
+        for rows, length in args.shapes:
+            add(measure_train(model, peer, dtype, rows, length, args.train_repeats))
+    cases.append(bandwidth_case(args.bandwidth_mib, args.repeats))
+    bar.close()
+    add_limits(cases)
+    return cases
+
+
+def headline(cases: list[Case]) -> dict[str, float]:
+    """The named figures: of the first format; the longest prompt, batch 1, the first context and shape."""
+    line: dict[str, float] = {}
+    for name, (kind, figure) in HEADLINES.items():
+        found = [case for case in cases if case.kind == kind]
+        if not found:
+            continue
+        same = [case for case in found if case.facts.get("dtype") == found[0].facts.get("dtype")]
+        if kind == "prefill":
+            chosen = max(same, key=lambda case: case.facts["length"])
+        elif kind == "decode":
+            chosen = min(same, key=lambda case: case.facts["batch"])
+        else:
+            chosen = same[0]
+        line[name] = digits(chosen.figures[figure])
+    return line
+
+
+def table(preset: str, cases: list[Case]) -> str:
+    """A row for each case: milliseconds with quartiles of both sides by their fastest ways, ratio, other figures."""
+    rows = []
+    for case in cases:
+        facts = ", ".join(f"{k} {v}" for k, v in case.facts.items() if k not in ("weight_bytes", "flops"))
+        sides = list(dict.fromkeys(side for side, _ in case.times_ms))
+        cells = []
+        for side in sides:
+            best = case.best(side)
+            found = spread(case.times_ms[best])
+            cells.append(f"{' '.join(best)}: {found['median']:g} [{found['q1']:g}, {found['q3']:g}]")
+        figures = ", ".join(f"{name} {digits(value):g}" for name, value in case.figures.items())
+        rows.append([preset, case.kind, facts, "; ".join(cells), figures])
+    return markdown_table(["preset", "case", "of", "ms, median [quartiles]", "figures"], rows)
+
+
+def shape_of(text: str) -> tuple[int, int]:
+    """ROWSxLENGTH."""
+    rows, cross, length = text.partition("x")
+    if not (cross and rows.isdecimal() and length.isdecimal() and int(rows) > 0 and int(length) > 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: expected ROWSxLENGTH, as 12x128")
+    return int(rows), int(length)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="nano, one case of each kind, few repeats: seconds")
+    add("--preset", nargs="+", help="of configs/model; default: nano medium")
+    add("--dtype", nargs="+", choices=DTYPES, default=["float32"], help="default: float32")
+    add("--batches", type=int, nargs="+", help="of decoding; default: 1 4 8 16")
+    add("--contexts", type=int, nargs="+", help="positions in the cache; default: the preset's window")
+    add("--lengths", type=int, nargs="+", help="of prompts; default: 128 512 1536")
+    add("--shapes", type=shape_of, nargs="+", help="of training; default: 12x128 4x384 2x768")
+    add("--steps", type=int, help="of decoding in a repeat; default: 16")
+    add("--repeats", type=int, help="default: 15")
+    add("--train-repeats", type=int, help="default: 5")
+    add("--threads", type=int, default=usable_cores(), help="of torch; default: all usable cores")
+    add("--no-nf4", action="store_true", help="leaves the NF4 step out")
+    args = parser.parse_args()
+    defaults = {
+        "preset": (["nano", "medium"], ["nano"]),
+        "batches": ([1, 4, 8, 16], [1]),
+        "lengths": ([128, 512, 1536], [128]),
+        "shapes": ([(12, 128), (4, 384), (2, 768)], [(4, 64)]),
+        "steps": (16, 4),
+        "repeats": (15, 5),
+        "train_repeats": (5, 2),
+    }
+    for name, (whole, quick) in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, quick if args.quick else whole)
+    args.bandwidth_mib, args.gemm_size = (64, 512) if args.quick else (512, 2048)
+    for name in ("steps", "threads", "batches", "contexts", "lengths"):
+        least = min(value) if isinstance(value := getattr(args, name), list) else value
+        if least is not None and least < 1:
+            parser.error(f"{name} {least} is not allowed: expected at least 1")
+    for name in ("repeats", "train_repeats"):
+        if getattr(args, name) < 2:
+            parser.error(f"{name} {getattr(args, name)} is not allowed: expected at least 2")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    try:
+        import_optional("transformers", their_ways.WANTED_FOR)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    torch.set_num_threads(args.threads)
+    line: dict[str, Any] = {}
+    cases: list[dict[str, Any]] = []
+    for preset in args.preset:
+        found = measure_preset(preset, args)
+        print(table(preset, found), flush=True)
+        figures = headline(found)
+        line = line or dict(figures)
+        line |= {f"{name}_{preset}": value for name, value in figures.items()}
+        cases += [{"preset": preset, **case.plain()} for case in found]
+    line |= {
+        "dtype": args.dtype[0],
+        "threads": args.threads,
+        "repeats": args.repeats,
+        "load_average": load_average,
+        "quick": args.quick,
+        "packages": package_versions(("torch", "transformers", "bitsandbytes")),
+        **device_description(),
+        **git_state(Path(omni_audio.__file__).parent),
+        "cases": cases,
+    }
+    print(json.dumps(line, allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""How many spoken replies one Generator gives in real time, and what one more of them costs.
+
+Every stream has heard a spoken request and answers with sound; each step gives each stream one frame of 80 ms (its text
+is one id), so that a step of more than 80 ms is too slow for all. The number of streams doubles until the 95th
+percentile of the step time passes 80 ms, and the interval is then halved. The network is untrained, of the size of a
+preset: time and memory do not depend on what the weights know. Steps end with the codes of a frame; the sound of first
+frames is decoded, that of the others is not.
+
+    streams                   the largest number measured whose p95 step time is at most 80 ms; 0 where none was
+    reached_limit             false where --max-streams ended the search
+    p95_step_ms               by number of streams; median_step_ms likewise
+    first_audio_ms            by number of streams: from the opening of one more reply to its first sound, median
+    cache_mib_per_stream      keys, values and places of a slot
+    marginal_mib_per_stream   resident memory of the most streams less that of the fewest, by stream
+
+The last line is JSON.
+
+    python benchmarks/bench_streams.py --quick
+    python benchmarks/bench_streams.py --preset nano
+"""
+
+import argparse
+import dataclasses
+import gc
+import json
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import omni_audio
+from measuring.timing import digits
+from measuring.untrained import untrained_model
+from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.model.events import AudioFrame
+from omni_audio.model.generate import Generator
+from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.request import GenerationRequest
+from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.text import TextTokenizer
+from omni_audio.model.transformer import OmniModel
+from omni_audio.record import device_description, git_state, usable_cores
+from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
+
+FRAME_MS = 80.0
+NEVER = 1_000_000
+STATM = Path("/proc/self/statm")
+
+
+@dataclass(slots=True)
+class StreamFigures:
+    """What was measured with this many live streams; memory is None where the system does not tell it."""
+
+    num_streams: int
+    step_ms: list[float]
+    first_audio_ms: list[float]
+    cache_mib: float
+    rss_mib: float | None
+
+    @property
+    def p95_step_ms(self) -> float:
+        return percentile(self.step_ms, 95)
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The smallest value that this share of the values does not pass."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def rss_mib() -> float | None:
+    """Resident memory; None where the system has no such file."""
+    if not STATM.exists():
+        return None
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cache_mib(cache: KVCache) -> float:
+    """All tensors of the cache."""
+    tensors = [getattr(cache, field.name) for field in dataclasses.fields(cache)]
+    return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor)) / 2**20
+
+
+def speaking_model(preset: str) -> OmniModel:
+    """An untrained network whose replies are one text id and then frames without end."""
+    model = untrained_model(preset)
+    model.config.layout = dataclasses.replace(
+        model.config.layout, interleave_text_tokens=1, interleave_frames=NEVER
+    )
+    return model
+
+
+def spoken_request(model: OmniModel, num_frames: int) -> TokenSequence:
+    """A request of drawn codes, up to the mode token."""
+    tokenizer = model.tokenizer_config
+    codes = AudioCodes(
+        torch.randint(tokenizer.semantic.num_codes, (1, num_frames)),
+        torch.randint(tokenizer.vq.codebook_size, (1, num_frames, tokenizer.vq.num_codebooks)),
+        torch.randn(1, num_frames, model.state_width),
+    )
+    builder = SequenceBuilder(
+        TextTokenizer.train(["yes"], 300),
+        model.vocabulary,
+        tokenizer.vq.num_codebooks,
+        model.config.layout,
+        model.state_width,
+    )
+    return builder.user_audio(codes).assistant(Mode.REPLY_AUDIO).build()
+
+
+def open_reply(generator: Generator, slot: int, prompt: TokenSequence) -> None:
+    request = GenerationRequest(mode=Mode.REPLY_AUDIO, seed=slot, max_text_tokens=2, max_frames=NEVER)
+    generator.open(slot, prompt, request)
+
+
+def first_audio_ms(
+    generator: Generator, slot: int, prompt: TokenSequence, tokenizer: AudioTokenizer
+) -> float:
+    """Opens a reply in a free slot beside the others and steps until its first sound."""
+    start = time.perf_counter()
+    open_reply(generator, slot, prompt)
+    frame = None
+    while frame is None:
+        found = [e for e in generator.step() if isinstance(e, AudioFrame) and e.slot == slot]
+        frame = found[0] if found else None
+    tokenizer.decode_stream(frame.codes_K[None, None], tokenizer.initial_decoder_state())
+    return (time.perf_counter() - start) * 1000
+
+
+def measure(
+    model: OmniModel, num_streams: int, prompt: TokenSequence, num_steps: int, num_openings: int
+) -> StreamFigures:
+    """A generator of as many slots, all of them answering."""
+    torch.manual_seed(0)
+    tokenizer = AudioTokenizer(model.tokenizer_config).eval()
+    generator = Generator(model, num_slots=num_streams)
+    for slot in range(num_streams):
+        open_reply(generator, slot, prompt)
+    generator.step()
+    generator.step()
+    step_ms = []
+    for _ in range(num_steps):
+        start = time.perf_counter()
+        events = generator.step()
+        step_ms.append((time.perf_counter() - start) * 1000)
+        assert len(events) == num_streams, "each step gives each stream a frame"
+    resident = rss_mib()
+    openings_ms = []
+    for _ in range(num_openings):
+        generator.close(num_streams - 1)
+        openings_ms.append(first_audio_ms(generator, num_streams - 1, prompt, tokenizer))
+    found = StreamFigures(num_streams, step_ms, openings_ms, cache_mib(generator.cache), resident)
+    del generator
+    gc.collect()
+    return found
+
+
+def raise_streams(
+    measure_one: Callable[[int], StreamFigures], max_streams: int, limit_ms: float = FRAME_MS
+) -> tuple[list[StreamFigures], bool]:
+    """Doubles the number until the p95 step time passes the limit, then halves the interval down to an eighth.
+
+    Returns:
+        What was measured, by number of streams, and whether the limit was passed.
+    """
+    found: dict[int, StreamFigures] = {}
+    good, number, bad = 0, 1, None
+    while bad is None and number <= max_streams:
+        found[number] = measure_one(number)
+        if found[number].p95_step_ms > limit_ms:
+            bad = number
+        else:
+            good, number = number, min(2 * number, max(max_streams, number + 1))
+    while bad is not None and bad - good > max(1, good // 8):
+        middle = (good + bad) // 2
+        found[middle] = measure_one(middle)
+        if found[middle].p95_step_ms > limit_ms:
+            bad = middle
+        else:
+            good = middle
+    return [found[number] for number in sorted(found)], bad is not None
+
+
+def figures(found: list[StreamFigures], reached_limit: bool, limit_ms: float = FRAME_MS) -> dict[str, Any]:
+    """The last line's figures; memory that was not told is left out."""
+    within = [one.num_streams for one in found if one.p95_step_ms <= limit_ms]
+    line: dict[str, Any] = {
+        "streams": max(within, default=0),
+        "reached_limit": reached_limit,
+        "limit_ms": limit_ms,
+    }
+    fewest, most = found[0], found[-1]
+    more = most.num_streams - fewest.num_streams
+    if more > 0 and most.rss_mib is not None and fewest.rss_mib is not None:
+        line["marginal_mib_per_stream"] = digits((most.rss_mib - fewest.rss_mib) / more)
+    line["cache_mib_per_stream"] = digits(most.cache_mib / most.num_streams)
+    for name, value_of in (
+        ("p95_step_ms", lambda one: one.p95_step_ms),
+        ("median_step_ms", lambda one: statistics.median(one.step_ms)),
+        ("first_audio_ms", lambda one: statistics.median(one.first_audio_ms)),
+        ("rss_mib", lambda one: one.rss_mib),
+    ):
+        values = {str(one.num_streams): value_of(one) for one in found}
+        line[name] = {number: digits(value) for number, value in values.items() if value is not None}
+    return line
+
+
+def table(line: dict[str, Any]) -> str:
+    """A row for each number of streams."""
+    names = [name for name in ("median_step_ms", "p95_step_ms", "first_audio_ms", "rss_mib") if line[name]]
+    rows = [[number, *(f"{line[name][number]:g}" for name in names)] for number in line["p95_step_ms"]]
+    return markdown_table(["streams", *names], rows)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="at most 4 streams, few steps: seconds")
+    add("--preset", default="nano", help="of configs/model; default: nano")
+    add("--max-streams", type=int, help="where the search ends at the latest; default: 256")
+    add("--steps", type=int, help="timed at each number of streams; default: 100")
+    add("--openings", type=int, help="timed at each number of streams; default: 5")
+    add("--request-s", type=float, default=4.0, help="seconds of the heard request; default: 4")
+    add("--threads", type=int, default=usable_cores(), help="of torch; default: all usable cores")
+    args = parser.parse_args()
+    for name, whole, quick in (("max_streams", 256, 4), ("steps", 100, 10), ("openings", 5, 2)):
+        if getattr(args, name) is None:
+            setattr(args, name, quick if args.quick else whole)
+    least_of = {"max_streams": 1, "steps": 1, "openings": 1, "threads": 1, "request_s": FRAME_MS / 1000}
+    for name, least in least_of.items():
+        if getattr(args, name) < least:
+            parser.error(f"{name} {getattr(args, name):g} is not allowed: expected at least {least:g}")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    torch.set_num_threads(args.threads)
+    model = speaking_model(args.preset)
+    prompt = spoken_request(model, int(args.request_s * 1000 / FRAME_MS))
+    found, reached_limit = raise_streams(
+        lambda number: measure(model, number, prompt, args.steps, args.openings), args.max_streams
+    )
+    line = figures(found, reached_limit)
+    print(table(line))
+    line |= {
+        "preset": args.preset,
+        "request_s": args.request_s,
+        "num_steps": args.steps,
+        "threads": args.threads,
+        "load_average": load_average,
+        "quick": args.quick,
+        "torch": torch.__version__,
+        **device_description(),
+        **git_state(Path(omni_audio.__file__).parent),
+    }
+    print(json.dumps(line, allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

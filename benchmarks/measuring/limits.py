@@ -1,0 +1,47 @@
+"""What the machine can do at most: bytes from memory, products of matrices."""
+
+import statistics
+
+import torch
+from torch import nn
+
+from measuring.timing import Case, Way, time_ways
+from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.nf4 import weight_bytes
+
+
+def bandwidth_case(mib: int, repeats: int) -> Case:
+    """Reads one large block (sum) or reads it and writes another (copy); the better one counts."""
+    source = torch.ones(mib * 2**18)
+    target = torch.empty_like(source)
+    ways = [Way("memory", "sum", source.sum), Way("memory", "copy", lambda: target.copy_(source))]
+    case = Case("memory bandwidth", {"mib": mib}, time_ways(ways, repeats))
+    moved = {"sum": source.nbytes, "copy": 2 * source.nbytes}
+    case.figures["gb_per_s"] = max(
+        moved[name] / statistics.median(times) / 1e6 for (_, name), times in case.times_ms.items()
+    )
+    return case
+
+
+def gemm_case(size: int, dtype: torch.dtype, repeats: int) -> Case:
+    """Product of two square matrices."""
+    left, right = torch.randn(2, size, size).to(dtype)
+    case = Case(
+        "gemm peak",
+        {"dtype": str(dtype).removeprefix("torch."), "size": size},
+        time_ways([Way("gemm", "matmul", lambda: left @ right)], repeats, warm_up=2),
+    )
+    case.figures["gflops"] = 2 * size**3 / case.median_ms("gemm") / 1e6
+    return case
+
+
+def step_bytes(model: OmniModel) -> int:
+    """Bytes of the weights that a decode step reads: blocks, last norm, main head."""
+    parts: list[nn.Module] = [model.blocks, model.norm, model.head]
+    return sum(weight_bytes(part) for part in parts)
+
+
+def train_flops(model: OmniModel, num_positions: int) -> float:
+    """Of the products with weights, forward and backward: 6 a weight and position; attention's own left out."""
+    weights = sum(p.numel() for part in (model.blocks, model.head) for p in part.parameters() if p.dim() == 2)
+    return 6.0 * weights * num_positions

@@ -1,0 +1,110 @@
+"""Prefill, decode step and training step of our stack on text positions."""
+
+import contextlib
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from measuring.timing import Way
+from measuring.untrained import stack_parameters
+from omni_audio.model.attention import AttentionBackend
+from omni_audio.model.block import Block
+from omni_audio.model.feeding import PREFILL_POSITIONS
+from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.sequence import NO_CHUNK, NO_CODE, SequenceBatch
+from omni_audio.model.transformer import OmniModel
+
+OURS = "ours"
+
+
+def autocast(dtype: torch.dtype) -> AbstractContextManager:
+    """bfloat16 products, or nothing."""
+    if dtype is torch.bfloat16:
+        return torch.autocast("cpu", torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def _feed(model: OmniModel, ids_BT: Tensor, cache: KVCache) -> Tensor:
+    """Text positions to all slots, in the pieces of the Generator; logits (B, V) after the last."""
+    slots = torch.arange(ids_BT.shape[0])
+    hidden_BTD = torch.empty(0)
+    for piece_BT in ids_BT.split(PREFILL_POSITIONS, 1):
+        none_BT = torch.full_like(piece_BT, NO_CHUNK)
+        codes_BTK = torch.full((*piece_BT.shape, model.depth.num_codebooks), NO_CODE)
+        pinned_BT = torch.zeros_like(piece_BT, dtype=torch.bool)
+        hidden_BTD = model.advance(piece_BT, codes_BTK, none_BT, pinned_BT, cache, slots)
+    return model.head(hidden_BTD[:, -1])
+
+
+def prefill_way(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> Way:
+    """One prompt into an empty slot, as Generator.open reads it, and the logits after it."""
+    cache = model.empty_cache(1)
+
+    @torch.no_grad()
+    def run() -> None:
+        with autocast(dtype):
+            _feed(model, ids_BT, cache)
+
+    return Way(OURS, "advance", run, lambda: cache.reset(0))
+
+
+@torch.no_grad()
+def decode_way(
+    model: OmniModel, ids_BT: Tensor, num_steps: int, dtype: torch.dtype, name: str = "advance"
+) -> Way:
+    """Steps of one position for every row behind `ids_BT`; each run begins at the same length."""
+    num_rows, length = ids_BT.shape
+    cache = model.empty_cache(num_rows)
+    with autocast(dtype):
+        _feed(model, ids_BT, cache)
+
+    @torch.no_grad()
+    def run() -> None:
+        with autocast(dtype):
+            for _ in range(num_steps):
+                _feed(model, ids_BT[:, :1], cache)
+
+    # What lies behind the length is the future of the next run's positions: the mask hides it.
+    return Way(OURS, name, run, lambda: cache.length_S.fill_(length), num_steps)
+
+
+def text_batch(ids_BT: Tensor, num_codebooks: int) -> SequenceBatch:
+    """Rows of one text document each, every id a target."""
+    none_BT, yes_BT = torch.full_like(ids_BT, NO_CHUNK), torch.ones_like(ids_BT, dtype=torch.bool)
+    return SequenceBatch(
+        ids_BT=ids_BT,
+        codes_BTK=torch.full((*ids_BT.shape, num_codebooks), NO_CODE),
+        states_BTS=torch.zeros(*ids_BT.shape, 0),
+        chunk_BT=none_BT,
+        pinned_BT=~yes_BT,
+        target_BT=yes_BT,
+        position_BT=torch.arange(ids_BT.shape[1]).expand_as(ids_BT),
+        document_BT=torch.zeros_like(ids_BT),
+        heard=[[] for _ in ids_BT],
+    )
+
+
+def train_ways(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> list[Way]:
+    """Forward, backward and AdamW of the stack, by each attention backend; the network must hear no states."""
+    parameters = stack_parameters(model)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+    batch = text_batch(ids_BT, model.depth.num_codebooks)
+
+    def run() -> None:
+        with autocast(dtype):
+            loss = model.losses(batch).text
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def way(backend: AttentionBackend) -> Way:
+        def prepare() -> None:
+            model.train()
+            for block in model.blocks:
+                assert isinstance(block, Block)
+                block.attention.backend = backend
+
+        return Way(OURS, backend.value, run, prepare)
+
+    return [way(backend) for backend in AttentionBackend]

@@ -1,0 +1,189 @@
+"""The benchmarks of the network at tiny size: what they report, and that ratios are those of the medians."""
+
+import argparse
+import json
+import statistics
+import sys
+
+import bench_model
+import bench_streams
+import pytest
+import torch
+
+from measuring.limits import bandwidth_case, gemm_case, step_bytes
+from measuring.timing import Case, Way, time_ways
+from measuring.untrained import STACK, Weights, stack_parameters, untrained_model, with_weights
+from omni_audio.model.transformer import OmniModel
+
+
+@pytest.fixture(scope="module")
+def model() -> OmniModel:
+    return untrained_model("tiny", hears_states=False)
+
+
+@pytest.fixture(scope="module")
+def peer(model: OmniModel):
+    pytest.importorskip("transformers", reason="needs the extra `bench`")
+    return bench_model.mistral_like(model)
+
+
+def drawn_case(kind: str, **facts: object) -> Case:
+    times = {
+        ("ours", "a"): [1.0, 2.0, 9.0],
+        ("transformers", "b"): [8.0, 8.0],
+        ("transformers", "c"): [4.0, 4.0],
+    }
+    return bench_model.finished(kind, facts, times)
+
+
+def test_ways_run_in_turn_and_times_are_of_a_step():
+    ran: list[str] = []
+    ways = [Way("x", name, lambda name=name: ran.append(name), num_steps=1000) for name in "ab"]
+    times = time_ways(ways, repeats=2, warm_up=1)
+    assert "".join(ran) == "baabba"
+    assert {way: len(found) for way, found in times.items()} == {("x", "a"): 2, ("x", "b"): 2}
+    with pytest.raises(ValueError, match="repeats = 1 is not allowed"):
+        time_ways(ways, repeats=1)
+
+
+def test_a_ratio_is_that_of_the_medians_of_the_fastest_ways():
+    case = drawn_case("decode", batch=1)
+    assert case.best("transformers") == ("transformers", "c")
+    assert case.figures["ratio"] == case.ratio("ours", "transformers") == 2.0 / 4.0
+    assert case.plain()["ms"]["ours a"]["median"] == 2.0
+    assert {"q1", "q3"} < case.plain()["ms"]["transformers b"].keys()
+
+
+def test_limits_are_held_against_medians():
+    memory = Case("memory bandwidth", {}, {}, {"gb_per_s": 10.0})
+    gemm = Case("gemm peak", {"dtype": "float32"}, {}, {"gflops": 50.0})
+    decode = drawn_case("decode", dtype="float32", batch=1, weight_bytes=10_000_000)
+    train = drawn_case("train", dtype="float32", flops=25e6)
+    bench_model.add_limits([memory, gemm, decode, train])
+    assert decode.figures["bandwidth_fraction"] == pytest.approx(1.0 / 2.0)
+    assert train.figures["gemm_fraction"] == pytest.approx(0.5 / 2.0)
+
+
+def test_headline_takes_the_first_format_batch_one_and_the_longest_prompt():
+    cases = [
+        drawn_case("prefill", dtype="float32", length=8),
+        drawn_case("prefill", dtype="float32", length=16),
+        drawn_case("prefill", dtype="bfloat16", length=32),
+        drawn_case("decode", dtype="float32", batch=4),
+        drawn_case("decode", dtype="float32", batch=1),
+    ]
+    for number, case in enumerate(cases):
+        case.figures |= {"ratio": float(number), "bandwidth_fraction": 0.0}
+    line = bench_model.headline(cases)
+    assert (line["prefill_vs_transformers"], line["decode_vs_transformers"]) == (1.0, 4.0)
+    assert "train_step_vs_transformers" not in line
+
+
+def test_measured_limits_are_positive():
+    assert bandwidth_case(1, repeats=2).figures["gb_per_s"] > 0
+    assert gemm_case(16, torch.bfloat16, repeats=2).figures["gflops"] > 0
+
+
+def test_nf4_step_is_measured_in_three_formats(model: OmniModel):
+    case = bench_model.measure_nf4(model, batch=1, context=8, num_steps=2, repeats=2)
+    medians = {side: statistics.median(times) for (side, _), times in case.times_ms.items()}
+    assert medians.keys() == {weights.value for weights in Weights}
+    assert case.figures["nf4_vs_fp32_step"] == medians["nf4"] / medians["float32"]
+    assert case.figures["nf4_vs_bf16_step"] == medians["nf4"] / medians["bfloat16"]
+    assert case.facts["nf4_weight_bytes"] < case.facts["bfloat16_weight_bytes"] < step_bytes(model)
+    assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
+
+
+def test_the_peer_has_the_shape_of_our_stack(model: OmniModel, peer):
+    ours = sum(p.numel() for name in STACK for p in model.get_submodule(name).parameters())
+    assert sum(p.numel() for p in peer.parameters()) == ours
+    config, shape = peer.config, model.config
+    assert (config.sliding_window, config.num_attention_heads) == (shape.window, shape.num_heads)
+    assert config.num_key_value_heads == shape.num_heads
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_prefill_and_decode_are_measured_beside_the_peer(model: OmniModel, peer, dtype: str):
+    ours, theirs = with_weights(model, Weights(dtype)), peer.to(bench_model.DTYPES[dtype])
+    window = model.config.window
+    prefill = bench_model.measure_prefill(ours, theirs, dtype, window + 5, repeats=2)
+    decode = bench_model.measure_decode(ours, theirs, dtype, 2, window, num_steps=2, repeats=2)
+    peer.float()
+    for case in (prefill, decode):
+        best = {side: case.median_ms(side) for side in ("ours", "transformers")}
+        assert case.figures["ratio"] == best["ours"] / best["transformers"]
+        json.dumps(case.plain(), allow_nan=False)
+    ways = {name for side, name in decode.times_ms if side == "transformers"}
+    assert ways == {"sdpa, dynamic cache", "sdpa, static cache"}
+    assert prefill.figures["ours_tokens_per_s"] > 0
+
+
+def test_a_training_step_changes_the_stack_alone(peer):
+    model = untrained_model("tiny", hears_states=False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    case = bench_model.measure_train(model, peer, "float32", rows=2, length=16, repeats=2)
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {name for name, _ in model.named_parameters() if name.split(".")[0] in STACK}
+    assert len(case.times_ms) == 4
+    assert case.figures["ratio"] == case.ratio("ours", "transformers")
+    assert case.facts["flops"] > 0
+
+
+def test_stack_parameters_are_the_trained_ones():
+    model = untrained_model("tiny", hears_states=False)
+    chosen = {id(parameter) for parameter in stack_parameters(model)}
+    assert chosen == {id(p) for p in model.parameters() if p.requires_grad}
+
+
+def test_a_missing_peer_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["bench_model.py", "--quick"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        SystemExit, match=r"error: .*transformers is missing.*pip install 'omni-audio\[bench\]'"
+    ):
+        bench_model.main()
+
+
+def test_shapes_are_rows_and_length():
+    assert bench_model.shape_of("12x128") == (12, 128)
+    for text in ("12", "x128", "0x8", "axb"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected ROWSxLENGTH"):
+            bench_model.shape_of(text)
+
+
+def test_streams_are_measured_and_each_step_gives_each_a_frame():
+    model = bench_streams.speaking_model("tiny")
+    prompt = bench_streams.spoken_request(model, num_frames=5)
+    found, reached_limit = bench_streams.raise_streams(
+        lambda number: bench_streams.measure(model, number, prompt, 3, 2), max_streams=3, limit_ms=1e9
+    )
+    line = bench_streams.figures(found, reached_limit, limit_ms=1e9)
+    assert (line["streams"], line["reached_limit"]) == (3, False)
+    assert list(line["p95_step_ms"]) == list(line["first_audio_ms"]) == ["1", "2", "3"]
+    assert line["cache_mib_per_stream"] > 0
+    json.dumps(line, allow_nan=False)
+    assert bench_streams.table(line).count("\n") == 4
+
+
+def drawn_streams(number: int, step_ms: float) -> bench_streams.StreamFigures:
+    return bench_streams.StreamFigures(number, [step_ms] * 20, [1.0], 2.0 * number, 100.0 + 3 * number)
+
+
+def test_the_number_of_streams_doubles_and_then_closes_in():
+    found, reached_limit = bench_streams.raise_streams(lambda n: drawn_streams(n, 6.0 * n), max_streams=64)
+    assert [one.num_streams for one in found] == [1, 2, 4, 8, 12, 13, 14, 16]
+    line = bench_streams.figures(found, reached_limit)
+    assert (line["streams"], line["reached_limit"]) == (13, True)
+    assert (line["marginal_mib_per_stream"], line["cache_mib_per_stream"]) == (3.0, 2.0)
+    assert line["p95_step_ms"]["14"] == 84.0
+
+
+def test_no_stream_in_time_is_said():
+    found, reached_limit = bench_streams.raise_streams(lambda n: drawn_streams(n, 100.0), max_streams=8)
+    assert [one.num_streams for one in found] == [1]
+    assert bench_streams.figures(found, reached_limit)["streams"] == 0
+
+
+def test_p95_is_not_passed_by_95_percent():
+    assert bench_streams.percentile([float(i) for i in range(1, 101)], 95) == 95.0
+    assert bench_streams.percentile([3.0], 95) == 3.0

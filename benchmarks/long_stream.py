@@ -43,7 +43,7 @@ from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.record import device_description, git_state
 
-TOKENIZER = Path("builds/omni-audio-tokenizer-nano2-2026-11-22")
+TOKENIZER = Path("builds/omni-audio-tokenizer-nano4-2026-11-22")
 SPEECH = Path("tests/data")
 INSTRUCTIONS = "You are kind. The code word is heron."
 STATM = Path("/proc/self/statm")

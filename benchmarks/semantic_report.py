@@ -9,7 +9,7 @@ frames, which raises them; the shuffled row says what chance gives.
 
 Writes table.md, codes.png and results.json into --out. The last line is JSON.
 
-    python benchmarks/semantic_report.py --build builds/omni-audio-tokenizer-nano2-2026-11-22 --corpus runs/nano/corpus
+    python benchmarks/semantic_report.py --build builds/omni-audio-tokenizer-nano4-2026-11-22 --corpus runs/nano/corpus
 """
 
 import argparse

@@ -63,7 +63,7 @@ def untrained_assistant() -> Assistant:
     tokenizer = load_tokenizer(TOKENIZER)
     torch.manual_seed(0)
     model = OmniModel(ModelConfig(), tokenizer.config)
-    model.frames.load_codebooks(tokenizer)
+    model.load_codebooks(tokenizer)
     return Assistant(tokenizer, model, TextTokenizer.train([INSTRUCTIONS], 400), {"name": "untrained nano"})
 
 

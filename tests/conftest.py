@@ -29,7 +29,7 @@ def tiny_model(tiny_tokenizer: AudioTokenizer) -> OmniModel:
     """An untrained network in evaluation mode."""
     torch.manual_seed(1)
     model = OmniModel(tiny_model_config(), tiny_tokenizer.config).eval()
-    model.frames.load_codebooks(tiny_tokenizer)
+    model.load_codebooks(tiny_tokenizer)
     return model
 
 

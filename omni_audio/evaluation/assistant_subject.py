@@ -116,7 +116,7 @@ class AssistantSubject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = OmniModel(of.model.config, of.tokenizer.config)
-        model.frames.load_codebooks(of.tokenizer)
+        model.load_codebooks(of.tokenizer)
         control = Assistant(of.tokenizer, model.to(of.model.device), of.text, of.card)
         return AssistantSubject(control, self.tools, self.num_slots, CONTROL_TEXT_TOKENS)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend
 from omni_audio.model.block import Block
+from omni_audio.model.heads import HeadProduct
 from omni_audio.model.rotary import Turns, rotary_turns
 
 
@@ -45,21 +46,12 @@ class DepthConfig:
         )
 
 
-class HeadProduct(nn.Module):
-    """States -> logits, by one matrix for each codebook.
-
-    It has no weights: the matrices are the decoder's. What is done with them has a module of its own, so that
-    adapters can stand around it as they stand around a linear.
-    """
-
-    def forward(self, states_MJD: Tensor, heads_KDC: Tensor, first: int = 0) -> Tensor:
-        """Logits (M, J, C) of the J codebooks from number `first` on."""
-        heads_JDC = heads_KDC[first : first + states_MJD.shape[1]].to(states_MJD.dtype)
-        return torch.einsum("mjd,jdc->mjc", states_MJD, heads_JDC)
-
-
 class DepthDecoder(nn.Module):
-    """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each."""
+    """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each.
+
+    `vectors_KCV` are the tokenizer's codebooks: the logit of a code is its own, which begins at 0, and the product of
+    its vector, scaled by the spread of its codebook, with the vector that the state asks for.
+    """
 
     def __init__(
         self,
@@ -67,6 +59,7 @@ class DepthDecoder(nn.Module):
         model_width: int,
         num_codebooks: int,
         codebook_size: int,
+        code_width: int,
         backend: AttentionBackend,
     ) -> None:
         super().__init__()
@@ -77,8 +70,9 @@ class DepthDecoder(nn.Module):
             Block(config.width, config.num_heads, config.mlp_width, backend) for _ in range(config.num_layers)
         )
         self.norm = nn.RMSNorm(config.width, eps=1e-5)
-        self.heads = nn.Parameter(torch.empty(num_codebooks, config.width, codebook_size))
-        nn.init.normal_(self.heads, std=0.02)
+        self.heads = nn.Parameter(torch.zeros(num_codebooks, config.width, codebook_size))
+        self.asked_vectors = nn.Parameter(torch.empty(num_codebooks, config.width, code_width))
+        nn.init.normal_(self.asked_vectors, std=0.02)
         self.head_product = HeadProduct()
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
@@ -94,23 +88,44 @@ class DepthDecoder(nn.Module):
             x_MKD, _, _ = block(x_MKD, turns, mask)
         return self.norm(x_MKD)
 
-    def loss(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor, counts_M: Tensor) -> Tensor:
+    def logits(self, states_MJD: Tensor, vectors_KCV: Tensor, first: int = 0) -> Tensor:
+        """Logits (M, J, C), float32, of the J codebooks from number `first` on."""
+        stages = slice(first, first + states_MJD.shape[1])
+        own_MJC = self.head_product(states_MJD, self.heads, first).float()
+        asked_MJV = torch.einsum("mjd,jdv->mjv", states_MJD, self.asked_vectors[stages].to(states_MJD.dtype))
+        vectors_JCV = vectors_KCV[stages]
+        spread_J = vectors_JCV.flatten(1).std(1).clamp_min(1e-8)
+        vectors_JCV = (vectors_JCV / spread_J[:, None, None]).to(states_MJD.dtype)
+        return own_MJC + torch.einsum("mjv,jcv->mjc", asked_MJV, vectors_JCV).float()
+
+    def loss(
+        self,
+        hidden_MD: Tensor,
+        semantic_MD: Tensor,
+        codes_MK: Tensor,
+        counts_M: Tensor,
+        vectors_KCV: Tensor,
+    ) -> Tensor:
         """Cross-entropy (nats) of the codes (M, K), weighted mean over codebooks, where `counts_M` (M,) is true."""
         states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
-        logits_MKC = self.head_product(states_MKD, self.heads)
-        entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1).float(), codes_MK.flatten(), reduction="none")
+        logits_MKC = self.logits(states_MKD, vectors_KCV)
+        entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1), codes_MK.flatten(), reduction="none")
         weights_K = self.config.loss_decay ** torch.arange(self.num_codebooks, device=codes_MK.device)
         entropy_M = (entropy_MK.view_as(codes_MK) * weights_K).sum(1) / weights_K.sum()
         return (entropy_M * counts_M).sum() / counts_M.sum().clamp_min(1)
 
     @torch.no_grad()
     def generate(
-        self, hidden_MD: Tensor, semantic_MD: Tensor, choose: Callable[[int, Tensor], Tensor]
+        self,
+        hidden_MD: Tensor,
+        semantic_MD: Tensor,
+        vectors_KCV: Tensor,
+        choose: Callable[[int, Tensor], Tensor],
     ) -> Tensor:
         """Codes (M, K); `choose` takes the codebook's number and logits (M, codebook_size), and returns codes (M,)."""
         codes_MK = torch.zeros(hidden_MD.shape[0], 0, dtype=torch.long, device=hidden_MD.device)
         for stage in range(self.num_codebooks):
             state_M1D = self._states(hidden_MD, semantic_MD, codes_MK)[:, -1:]
-            logits_MC = self.head_product(state_M1D, self.heads, stage)[:, 0].float()
+            logits_MC = self.logits(state_M1D, vectors_KCV, stage)[:, 0]
             codes_MK = torch.cat([codes_MK, choose(stage, logits_MC)[:, None]], 1)
         return codes_MK

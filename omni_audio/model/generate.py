@@ -264,7 +264,9 @@ class Generator:
                 return torch.tensor(chosen, device=logits_MC.device)
 
             semantic_MD = self.model.embed(torch.tensor([ids[i] for i in rows], device=hidden_BD.device))
-            codes_BK[rows] = self.model.depth.generate(hidden_BD[rows], semantic_MD, choose)
+            codes_BK[rows] = self.model.depth.generate(
+                hidden_BD[rows], semantic_MD, self.model.codebook_vectors, choose
+            )
         return codes_BK
 
     def _events(self, slot: int, token: int, codes_K: Tensor) -> list[Event]:

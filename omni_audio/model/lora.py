@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
-from omni_audio.model.depth import HeadProduct
+from omni_audio.model.heads import HeadProduct
 from omni_audio.model.transformer import OmniModel
 
 

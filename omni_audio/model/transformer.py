@@ -12,6 +12,7 @@ from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend, Places, visible
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
+from omni_audio.model.heads import MainHead
 from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import Turns, rotary_turns
@@ -93,13 +94,10 @@ class FrameEmbedding(nn.Module):
         self.codebook_size = tokenizer.vq.codebook_size
         self.semantic_levels = FiniteScalarQuantizer(tokenizer.semantic.levels)
         num_codebooks, width = tokenizer.vq.num_codebooks, config.width
-        self.codebook_vectors: Tensor
         if self.kind is not AudioInput.LATENTS:
             self.table = nn.Embedding(num_codebooks * self.codebook_size, width)
             nn.init.normal_(self.table.weight, std=0.01)
         if self.kind is not AudioInput.CODES:
-            shape = (num_codebooks * self.codebook_size, tokenizer.vq.code_width)
-            self.register_buffer("codebook_vectors", torch.zeros(shape))
             joined = 2 * tokenizer.vq.code_width + len(tokenizer.semantic.levels)
             self.from_latent = nn.Sequential(
                 nn.Linear(joined, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
@@ -108,21 +106,14 @@ class FrameEmbedding(nn.Module):
         if config.semantic_states:
             self.from_states = nn.Linear(config.state_width(tokenizer), width, bias=False)
 
-    def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
-        """Copies the tokenizer's codebooks, scaled to unit variance, where latents are used."""
-        if self.kind is not AudioInput.CODES:
-            vectors = torch.cat([book.get_buffer("vectors") for book in tokenizer.quantizer.codebooks])
-            scale = tokenizer.quantizer.codebooks[0].get_buffer("vectors").std().clamp_min(1e-8)
-            self.codebook_vectors.copy_(vectors / scale)
-
-    def forward(self, codes_MK: Tensor, semantic_M: Tensor) -> Tensor:
-        """(M, K) acoustic codes and (M,) semantic codes -> (M, D)."""
+    def forward(self, codes_MK: Tensor, semantic_M: Tensor, vectors_KCV: Tensor) -> Tensor:
+        """(M, K) acoustic codes, (M,) semantic codes and the codebooks -> (M, D)."""
         index_MK = codes_MK + torch.arange(codes_MK.shape[1], device=codes_MK.device) * self.codebook_size
         parts = []
         if self.kind is not AudioInput.LATENTS:
             parts.append(self.table(index_MK).float().sum(1))
         if self.kind is not AudioInput.CODES:
-            vectors_MKD = F.embedding(index_MK, self.codebook_vectors)
+            vectors_MKD = F.embedding(index_MK, vectors_KCV.flatten(0, 1))
             coarse_MD = vectors_MKD[:, : self.num_coarse].sum(1)
             values_ML = self.semantic_levels.values(semantic_M)
             parts.append(self.from_latent(torch.cat([vectors_MKD.sum(1), coarse_MD, values_ML], -1)))
@@ -154,18 +145,29 @@ class OmniModel(nn.Module):
             for _ in range(config.num_layers)
         )
         self.norm = nn.RMSNorm(config.width, eps=1e-5)
-        self.head = nn.Linear(config.width, self.vocabulary.size, bias=False)
+        self.head = MainHead(config.width, self.vocabulary, tokenizer.semantic.levels)
+        vq = tokenizer.vq
+        self.codebook_vectors: Tensor
+        self.register_buffer(
+            "codebook_vectors", torch.zeros(vq.num_codebooks, vq.codebook_size, vq.code_width)
+        )
         self.depth = DepthDecoder(
             config.depth,
             config.width,
-            tokenizer.vq.num_codebooks,
-            tokenizer.vq.codebook_size,
+            vq.num_codebooks,
+            vq.codebook_size,
+            vq.code_width,
             config.attention,
         )
         self.hearing = HearingHead(config.width, tokenizer.semantic.ctc_steps)
         for name, parameter in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")):
                 nn.init.normal_(parameter, std=0.02 / (2 * config.num_layers) ** 0.5)
+
+    def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
+        """Copies the tokenizer's codebooks, the first of them scaled to unit variance, the others as they lie to it."""
+        vectors_KCV = torch.stack([book.get_buffer("vectors") for book in tokenizer.quantizer.codebooks])
+        self.codebook_vectors.copy_(vectors_KCV / vectors_KCV[0].std().clamp_min(1e-8))
 
     @property
     def device(self) -> torch.device:
@@ -186,7 +188,9 @@ class OmniModel(nn.Module):
         if places_M.shape[0] > 0:
             codes_MK = codes_BTK.flatten(0, 1)[places_M].clamp_min(0)
             semantic_M = (ids_BT.flatten()[places_M] - self.vocabulary.semantic_start).clamp_min(0)
-            frames_MD = self.frames(codes_MK, semantic_M).to(x_BTD.dtype) * is_real_M[:, None]
+            frames_MD = (
+                self.frames(codes_MK, semantic_M, self.codebook_vectors).to(x_BTD.dtype) * is_real_M[:, None]
+            )
             x_BTD = x_BTD.flatten(0, 1).index_add(0, places_M, frames_MD).view_as(x_BTD)
         elif self.training:
             x_BTD = x_BTD + _touched(self.frames)
@@ -239,7 +243,8 @@ class OmniModel(nn.Module):
         if places_J.shape[0] == 0:
             return hidden_MD.sum() * 0.0 + _touched(self.depth)
         codes_JK = codes_MK[places_J].clamp_min(0)
-        return self.depth.loss(hidden_MD[places_J], self.embed(ids_M[places_J]), codes_JK, is_real_J)
+        hidden_JD, semantic_JD = hidden_MD[places_J], self.embed(ids_M[places_J])
+        return self.depth.loss(hidden_JD, semantic_JD, codes_JK, is_real_J, self.codebook_vectors)
 
     def _turns(self, turned_BT: Tensor, position_BT: Tensor, pinned_BL: Tensor | None) -> Turns:
         """Turns of positions that the window knows by the numbers `turned_BT`.

@@ -77,9 +77,12 @@ class FiniteScalarQuantizer(nn.Module):
 
     def values(self, codes_BF: Tensor) -> Tensor:
         """Codes (B, F) -> values (B, F, L) in [-1, 1]."""
-        digits_BFL = (codes_BF[..., None] // self.basis) % self.levels
         width_L = self.levels // 2
-        return (digits_BFL - width_L).float() / width_L
+        return (self.digits(codes_BF) - width_L).float() / width_L
+
+    def digits(self, codes_BF: Tensor) -> Tensor:
+        """Codes (...) -> their digits (..., L), each from 0 to its level - 1."""
+        return (codes_BF[..., None] // self.basis) % self.levels
 
 
 @dataclass(slots=True)

@@ -305,7 +305,7 @@ class Run:
         torch.manual_seed(self.config.seed)
         tokenizer = self.load_tokenizer()
         model = OmniModel(self.config.model, tokenizer.config)
-        model.frames.load_codebooks(tokenizer)
+        model.load_codebooks(tokenizer)
         return model
 
     def build(self) -> Path:

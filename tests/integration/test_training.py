@@ -131,7 +131,7 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
     made = OmniModel(
         tiny_model_config(**{"num_text": 400, "dropout": 0.1, "depth": depth, **model}), tokenizer.config
     )
-    made.frames.load_codebooks(tokenizer)
+    made.load_codebooks(tokenizer)
     return ModelTask(made, ModelLossConfig(), training)
 
 

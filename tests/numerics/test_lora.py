@@ -31,7 +31,7 @@ NEAR = {"atol": 1e-5, "rtol": 1e-5}
 def model(tiny_tokenizer: AudioTokenizer) -> OmniModel:
     torch.manual_seed(3)
     model = OmniModel(tiny_model_config(), tiny_tokenizer.config).eval()
-    model.frames.load_codebooks(tiny_tokenizer)
+    model.load_codebooks(tiny_tokenizer)
     return model
 
 
@@ -375,10 +375,10 @@ def test_depth_decoder_says_what_its_loss_scores(model: OmniModel) -> None:
         seen.append(logits_MC)
         return codes_MK[:, stage]
 
-    assert torch.equal(model.depth.generate(hidden_MD, semantic_MD, choose), codes_MK)
+    assert torch.equal(model.depth.generate(hidden_MD, semantic_MD, model.codebook_vectors, choose), codes_MK)
     with torch.no_grad():
         states_MKD = model.depth._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
-        whole_MKC = model.depth.head_product(states_MKD, model.depth.heads)
+        whole_MKC = model.depth.logits(states_MKD, model.codebook_vectors)
     torch.testing.assert_close(torch.stack(seen, 1), whole_MKC, **NEAR)
 
 

@@ -1,6 +1,7 @@
 """The stack: cached, chunked, packed and padded passes agree; nobody sees the future; the ring goes round."""
 
 import dataclasses
+import math
 from unittest import mock
 
 import pytest
@@ -171,7 +172,7 @@ def test_every_audio_input_hears_and_learns(
     kind: AudioInput, tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer
 ) -> None:
     model = OmniModel(tiny_model_config(audio_input=kind), tiny_tokenizer.config)
-    model.frames.load_codebooks(tiny_tokenizer)
+    model.load_codebooks(tiny_tokenizer)
     losses = model.losses(pack([[document(model, tiny_text)]]))
     (losses.text + losses.semantic + losses.acoustic + losses.hearing).backward()
     unused = [name for name, p in model.named_parameters() if p.grad is None]
@@ -203,7 +204,7 @@ def test_bad_feeding_is_named(tiny_model: OmniModel) -> None:
 def test_rounded_shapes_change_no_loss(tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer) -> None:
     torch.manual_seed(2)
     model = OmniModel(tiny_model_config(), tiny_tokenizer.config)
-    model.frames.load_codebooks(tiny_tokenizer)
+    model.load_codebooks(tiny_tokenizer)
     rows = [[document(model, tiny_text, frames)] for frames in (9, 20, 14)]
     exact = model.eval().losses(pack(rows))
     rounded = model.train().losses(pack(rows, length_multiple=16, rows_multiple=4))
@@ -222,15 +223,40 @@ def test_codebooks_weigh_less_the_finer_they_are(tiny_model: OmniModel) -> None:
     counts_M = torch.tensor([True, True, False, True, True])
     with torch.no_grad():
         states_MKD = depth._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
-        logits_MKC = torch.einsum("mkd,kdc->mkc", states_MKD, depth.heads)
+        logits_MKC = depth.logits(states_MKD, tiny_model.codebook_vectors)
         entropy_K = -logits_MKC.log_softmax(-1).gather(-1, codes_MK[..., None])[counts_M, :, 0].mean(0)
     for decay, weights_K in ((1.0, torch.ones(num_codebooks)), (0.5, 0.5 ** torch.arange(num_codebooks))):
         config = dataclasses.replace(depth.config, loss_decay=decay)
         with mock.patch.object(depth, "config", config):
-            loss = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M)
+            loss = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M, tiny_model.codebook_vectors)
             with torch.autocast("cpu", torch.bfloat16):
-                rounded = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M)
+                rounded = depth.loss(hidden_MD, semantic_MD, codes_MK, counts_M, tiny_model.codebook_vectors)
         torch.testing.assert_close(loss, (entropy_K * weights_K).sum() / weights_K.sum())
         assert rounded.dtype is torch.float32
     with pytest.raises(ValueError, match=r"model.depth.loss_decay = 0.0"):
         DepthConfig(loss_decay=0.0)
+
+
+def test_codes_that_share_a_digit_or_lie_near_share_weights(tiny_model: OmniModel) -> None:
+    head, depth, vectors_KCV = tiny_model.head, tiny_model.depth, tiny_model.codebook_vectors
+    levels = tiny_model.tokenizer_config.semantic.levels
+    states_MD = torch.randn(3, tiny_model.config.width)
+    with torch.no_grad():
+        scores_ML = head.digits(states_MD)
+        logits_MN = (head(states_MD) - head.linear(states_MD))[:, tiny_model.vocabulary.semantic_start :]
+        for code in range(math.prod(levels)):
+            rest, expected, start = code, torch.zeros(3), 0
+            for level in levels:
+                expected = expected + scores_ML[:, start + rest % level]
+                rest, start = rest // level, start + level
+            torch.testing.assert_close(logits_MN[:, code], expected)
+        assert not (head(states_MD) - head.linear(states_MD))[:, : tiny_model.vocabulary.semantic_start].any()
+        states_MKD = torch.randn(3, depth.num_codebooks, depth.config.width)
+        own_MKC = depth.head_product(states_MKD, depth.heads)
+        twin_KCV = vectors_KCV.clone()
+        twin_KCV[:, 1] = twin_KCV[:, 0]
+        asked_MKC = depth.logits(states_MKD, twin_KCV) - own_MKC
+        torch.testing.assert_close(asked_MKC[..., 0], asked_MKC[..., 1])
+        assert not torch.allclose(asked_MKC[..., 0], asked_MKC[..., 2])
+        last_MC = depth.logits(states_MKD[:, -1:], vectors_KCV, depth.num_codebooks - 1)[:, 0]
+        torch.testing.assert_close(last_MC, depth.logits(states_MKD, vectors_KCV)[:, -1])

@@ -95,12 +95,12 @@ def test_bits_are_those_of_the_codes(subject):
 def test_untrained_control_has_other_weights_and_the_same_tokenizer(subject):
     control = subject.untrained(seed=1)
     assert control.assistant.tokenizer is subject.assistant.tokenizer
-    ours, theirs = subject.assistant.model.head.weight, control.assistant.model.head.weight
+    ours, theirs = subject.assistant.model.head.linear.weight, control.assistant.model.head.linear.weight
     assert ours.shape == theirs.shape
     assert not torch.equal(ours, theirs)
     assert control.max_text_tokens == CONTROL_TEXT_TOKENS < subject.max_text_tokens
     again = subject.untrained(seed=1)
-    assert torch.equal(theirs, again.assistant.model.head.weight)
+    assert torch.equal(theirs, again.assistant.model.head.linear.weight)
     state = torch.random.get_rng_state()
     subject.untrained(seed=2)
     assert torch.equal(state, torch.random.get_rng_state())

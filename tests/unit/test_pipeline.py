@@ -87,7 +87,7 @@ def test_a_build_of_other_weights_is_stale(trained: Run) -> None:
     card = json.loads((made / "card.json").read_text())
     model = trained._new_model()
     with torch.no_grad():
-        model.head.weight[0, 0] += 1e-3
+        model.head.linear.weight[0, 0] += 1e-3
     save_checkpoint(trained, model)
     assert trained.newest_build() is None
     with pytest.raises(ValueError, match="move or delete"):
@@ -173,6 +173,8 @@ def test_answers_are_checked_before_the_model_is_fitted(
     monkeypatch.setattr(pipeline, "load_drills", lambda paths: [])
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
     monkeypatch.setattr(pipeline, "spoken_by", lambda cuts, voice: [])
+    monkeypatch.setattr(pipeline, "answer_cuts", lambda cuts: [])
+    monkeypatch.setattr(pipeline, "align", lambda tokenizer, codes, cuts: {})
     monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
     monkeypatch.setattr(pipeline, "fit", never)
     with pytest.raises(ValueError, match="item 'x'"):

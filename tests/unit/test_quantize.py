@@ -91,7 +91,7 @@ def logits(model: OmniModel) -> list[bytes]:
             found.append(logits_MC)
             return logits_MC.argmax(-1)
 
-        model.depth.generate(hidden_BTD[0], semantic_MD, choose)
+        model.depth.generate(hidden_BTD[0], semantic_MD, model.codebook_vectors, choose)
     return [part.numpy().tobytes() for part in found]
 
 
@@ -220,9 +220,9 @@ def rewrite(path: Path, change: dict[str, torch.Tensor | None], facts: dict[str,
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"head.weight.absmax": None}, "head.weight.absmax.*same build"),
+        ({"head.linear.weight.absmax": None}, "head.linear.weight.absmax.*same build"),
         ({"left_over": torch.zeros(1)}, "left_over"),
-        ({"head.weight": torch.zeros(32, 1, dtype=torch.uint8)}, "head.weight"),
+        ({"head.linear.weight": torch.zeros(32, 1, dtype=torch.uint8)}, "head.linear.weight"),
         ({"embed.weight": torch.zeros(316, 64)}, "embed.weight"),
         ({packed.CODE_VALUES: torch.zeros(16)}, "not those of NF4"),
     ],
@@ -271,8 +271,10 @@ def test_bits_are_those_of_the_file(nf4: Path, tiny_build: Path) -> None:
     assert of["whole"].num_parameters == full.whole.num_parameters
     # of a linear of n weights: n / 2 codes, n / 64 maxima, a scale for 256 of these, their mean
     head = load_model(tiny_build).head
-    num_blocks = head.weight.numel() // 64
-    expected = head.weight.numel() // 2 + num_blocks + 4 * -(-num_blocks // 256) + 4
+    expected = 0
+    for linear in (head.linear, head.digits):
+        num_blocks = linear.weight.numel() // 64
+        expected += linear.weight.numel() // 2 + num_blocks + 4 * -(-num_blocks // 256) + 4
     assert of["head"].num_bytes == expected
 
 

@@ -1,0 +1,53 @@
+"""Output heads that know how codes are made: codes that share a digit, or lie near to each other, share weights.
+
+With a table of its own for every code each code would have to be met often; small corpora have tens of frames for each.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from omni_audio.model.text import Vocabulary
+from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
+
+
+class MainHead(nn.Module):
+    """States (..., D) -> logits (..., V) of the one vocabulary.
+
+    The logit of a semantic code is the sum of those of its FSQ digits and one of its own, which begins at 0.
+    """
+
+    def __init__(self, width: int, vocabulary: Vocabulary, levels: list[int]) -> None:
+        super().__init__()
+        self.semantic_start = vocabulary.semantic_start
+        self.linear = nn.Linear(width, vocabulary.size, bias=False)
+        self.digits = nn.Linear(width, sum(levels), bias=False)
+        nn.init.zeros_(self.linear.weight[self.semantic_start :])
+        self.digits_of_codes: Tensor
+        self.register_buffer("digits_of_codes", digits_of_codes(levels), persistent=False)
+
+    def forward(self, states_XD: Tensor) -> Tensor:
+        logits_XV = self.linear(states_XD)
+        of_digits_XN = self.digits(states_XD) @ self.digits_of_codes.t().to(logits_XV.dtype)
+        return logits_XV + F.pad(of_digits_XN, (self.semantic_start, 0))
+
+
+def digits_of_codes(levels: list[int]) -> Tensor:
+    """(N, sum of levels): for each semantic code a 1 at each of its FSQ digits."""
+    digits_NL = FiniteScalarQuantizer(levels).digits(torch.arange(math.prod(levels)))
+    return torch.cat([F.one_hot(digits_NL[:, i], size) for i, size in enumerate(levels)], 1).float()
+
+
+class HeadProduct(nn.Module):
+    """States -> logits, by one matrix for each codebook.
+
+    It has no weights: the matrices are the decoder's. What is done with them has a module of its own, so that
+    adapters can stand around it as they stand around a linear.
+    """
+
+    def forward(self, states_MJD: Tensor, heads_KDC: Tensor, first: int = 0) -> Tensor:
+        """Logits (M, J, C) of the J codebooks from number `first` on."""
+        heads_JDC = heads_KDC[first : first + states_MJD.shape[1]].to(states_MJD.dtype)
+        return torch.einsum("mjd,jdc->mjc", states_MJD, heads_JDC)

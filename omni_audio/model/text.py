@@ -29,6 +29,7 @@ class Special(IntEnum):
     TOOL_CALL = 12
     TEXT_END = 13
     NEXT_WORD = 14
+    HIDDEN = 15
 
 
 NUM_SPECIAL = 16

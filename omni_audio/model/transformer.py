@@ -16,9 +16,9 @@ from omni_audio.model.heads import MainHead
 from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import Turns, rotary_turns
-from omni_audio.model.sequence import LayoutConfig, SequenceBatch
+from omni_audio.model.sequence import NO_CODE, LayoutConfig, SequenceBatch
 from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
-from omni_audio.model.text import Vocabulary
+from omni_audio.model.text import Special, Vocabulary
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
 
@@ -35,7 +35,9 @@ class AudioInput(Enum):
 class ModelConfig:
     """The stack. Widths in numbers, window in positions (375 = 30 s of audio at 12.5 Hz).
 
-    `semantic_states`: heard frames bring the states of the tokenizer's semantic level too.
+    `semantic_states`: heard frames bring the states of the tokenizer's semantic level too. `hide_frames`: 0..0.5, mean
+    share of the spoken answer's frames that a row of training hides from what follows; they are to be predicted still.
+    The text then has to tell what is said next, not the memory of a recording.
     """
 
     num_text: int = 1024
@@ -49,6 +51,7 @@ class ModelConfig:
     attention: AttentionBackend = AttentionBackend.SDPA
     audio_input: AudioInput = AudioInput.BOTH
     semantic_states: bool = True
+    hide_frames: float = 0.0
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
 
@@ -56,6 +59,7 @@ class ModelConfig:
         require_positive("model.num_layers", self.num_layers)
         require_positive("model.window", self.window)
         require_range("model.dropout", self.dropout, 0.0, 0.9)
+        require_range("model.hide_frames", self.hide_frames, 0.0, 0.5)
         require(
             self.num_heads > 0 and self.width % (2 * self.num_heads) == 0,
             "model.num_heads",
@@ -211,13 +215,26 @@ class OmniModel(nn.Module):
         mask_BTT = visible(places, places, self.config.window)
         is_long = bool((batch.position_BT >= self.config.num_places).any())
         turns = self._turns(batch.position_BT, batch.position_BT, batch.pinned_BT if is_long else None)
-        x_BTD = self.embed_positions(batch.ids_BT, batch.codes_BTK, batch.states_BTS)
+        ids_BT, codes_BTK = self._partly_hidden(batch)
+        x_BTD = self.embed_positions(ids_BT, codes_BTK, batch.states_BTS)
         middle_BTD = x_BTD
         for layer, block in enumerate(self.blocks):
             x_BTD, _, _ = block(x_BTD, turns, mask_BTT)
             if layer < self.config.num_layers // 2:
                 middle_BTD = x_BTD
         return self.norm(x_BTD), middle_BTD
+
+    def _partly_hidden(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Ids and codes as the stack sees them: in training some frames of spoken answers are hidden."""
+        if not self.training or self.config.hide_frames == 0:
+            return batch.ids_BT, batch.codes_BTK
+        drawn_BT = torch.rand(batch.ids_BT.shape, device=self.device)
+        rate_B1 = torch.rand(drawn_BT.shape[0], 1, device=self.device) * 2 * self.config.hide_frames
+        hidden_BT = (batch.codes_BTK[..., 0] >= 0) & batch.target_BT & (drawn_BT < rate_B1)
+        return (
+            batch.ids_BT.masked_fill(hidden_BT, Special.HIDDEN),
+            batch.codes_BTK.masked_fill(hidden_BT[..., None], NO_CODE),
+        )
 
     def losses(self, batch: SequenceBatch) -> ModelLosses:
         """Losses of the target positions; the depth decoder learns on a random share of the frames."""

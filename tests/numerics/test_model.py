@@ -15,8 +15,8 @@ from omni_audio.model.attention import AttentionBackend, Places, attend, visible
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns, rotate
-from omni_audio.model.sequence import Mode, TokenSequence, pack
-from omni_audio.model.text import TextTokenizer
+from omni_audio.model.sequence import NO_CODE, Mode, TokenSequence, pack
+from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import AudioInput, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
@@ -260,3 +260,26 @@ def test_codes_that_share_a_digit_or_lie_near_share_weights(tiny_model: OmniMode
         assert not torch.allclose(asked_MKC[..., 0], asked_MKC[..., 2])
         last_MC = depth.logits(states_MKD[:, -1:], vectors_KCV, depth.num_codebooks - 1)[:, 0]
         torch.testing.assert_close(last_MC, depth.logits(states_MKD, vectors_KCV)[:, -1])
+
+
+def test_hidden_frames_are_those_of_spoken_answers_in_training(
+    tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer
+) -> None:
+    torch.manual_seed(0)
+    model = OmniModel(tiny_model_config(hide_frames=0.5), tiny_tokenizer.config).train()
+    batch = pack([[document(model, tiny_text)], [document(model, tiny_text, seed=3)]] * 20)
+    ids_BT, codes_BTK = model._partly_hidden(batch)
+    changed_BT = ids_BT != batch.ids_BT
+    answers_BT = batch.target_BT & (batch.codes_BTK[..., 0] >= 0)
+    assert not (changed_BT & ~answers_BT).any()
+    assert (ids_BT[changed_BT] == Special.HIDDEN).all()
+    assert (codes_BTK[changed_BT] == NO_CODE).all()
+    assert torch.equal(codes_BTK[~changed_BT], batch.codes_BTK[~changed_BT])
+    shares_B = changed_BT.sum(1) / answers_BT.sum(1)
+    assert 0.35 < float(shares_B.mean()) < 0.65
+    assert shares_B.std() > 0.1, "each row has a share of its own"
+    assert model.eval()._partly_hidden(batch)[0] is batch.ids_BT
+    model.train().losses(batch).semantic.backward()
+    assert bool(model.embed.weight.grad[Special.HIDDEN].any())
+    with pytest.raises(ValueError, match=r"model.hide_frames = 0.6"):
+        tiny_model_config(hide_frames=0.6)

@@ -288,7 +288,9 @@ class Run:
             collate.check_answers(cuts)
             collates.append(collate)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
-        train = CutSet.from_cuts([*each_cut(train), *drills])
+        own_drills = {drill.id for drill in spoken_by(drills, config.data.corpus.output_voice)}
+        heard = [drill for drill in drills if drill.id not in own_drills]
+        train = CutSet.from_cuts([*each_cut(train), *heard])
         task = ModelTask(model, config.model_loss, config.model_training)
         fit(
             task,

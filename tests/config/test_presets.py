@@ -8,13 +8,13 @@ from omni_audio.config.tree import config_groups
 from omni_audio.model.transformer import OmniModel
 
 NUM_PARAMETERS = {
-    "tiny": 2_261_876,
-    "nano": 12_334_068,
-    "small": 31_062_068,
-    "medium": 101_355_828,
-    "large": 505_617_780,
-    "xl": 1_500_176_244,
-    "7b": 6_949_864_564,
+    "tiny": 2_312_564,
+    "nano": 12_438_516,
+    "small": 31_218_740,
+    "medium": 101_569_332,
+    "large": 506_041_716,
+    "xl": 1_500_815_220,
+    "7b": 6_950_749_300,
 }
 ABOUT_MILLIONS = {"nano": 12, "small": 30, "medium": 100, "large": 500, "xl": 1500, "7b": 7000}
 

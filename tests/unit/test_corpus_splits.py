@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,13 @@ from omni_audio.data.corpora.commands import CorpusError, generate_items
 from omni_audio.data.corpora.drills import drill_texts
 from omni_audio.data.corpora.kokoro_engine import KokoroEngine, kokoro_engine
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, load_drills
-from omni_audio.data.corpora.synth import CorpusConfig, _assign_voices, build_corpus, corpus_hash
+from omni_audio.data.corpora.synth import (
+    CorpusConfig,
+    _assign_voices,
+    _make_drills,
+    build_corpus,
+    corpus_hash,
+)
 from omni_audio.data.corpora.voice_engines import PcmArray
 from omni_audio.data.corpora.voices import (
     VOICES,
@@ -168,6 +175,17 @@ def test_drills_are_fragments_of_train_requests_in_train_voices(corpus: CorpusPa
     assert (
         sum(f" {drill.supervisions[0].text} " in text for drill in drills for text in train) < len(drills) / 4
     )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_share_of_the_drills_is_in_the_output_voice(tmp_path: Path, share: float) -> None:
+    config = CorpusConfig(**{**CONFIG, "num_drills": 60}, own_drills_share=share)
+    items = [request.item for request in _assign_voices(config, tmp_path)]
+    drills = _make_drills(config, items, tmp_path)
+    own = sum(drill.voice.name == config.output_voice for drill in drills)
+    assert abs(own - share * len(drills)) <= 8 * (0 < share < 1)
+    others = _make_drills(replace(config, own_drills_share=0.0), items, tmp_path)
+    assert [drill.text for drill in others] == [drill.text for drill in drills]
 
 
 def test_drills_avoid_what_is_held_out() -> None:

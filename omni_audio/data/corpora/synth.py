@@ -44,7 +44,6 @@ from omni_audio.data.corpora.voices import (
 from omni_audio.files import written_whole
 
 _BATCH_FILES = 24
-_OWN_DRILLS_SHARE = 0.25
 _SLOW = (Engine.KOKORO, Engine.FLITE, Engine.PIPER)
 _FORMAT_VERSION = 2
 _SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
@@ -58,7 +57,9 @@ class CorpusConfig:
         num_train_items: items of the train split, >= 1.
         num_dev_items: items of the dev split, >= 1.
         num_test_items: items of the test split, >= 1.
-        num_drills: texts without meaning that train voices speak, for hearing alone; 0 leaves them out.
+        num_drills: texts without meaning that train voices speak; 0 leaves them out.
+        own_drills_share: 0..1, share of the drills that the output voice speaks: the network learns to speak from them,
+            from the others to hear.
         request_voices_per_item: how many voices speak each request; 1 up to the number of voices of a split.
         natural_share: 0..1, share of the train and dev requests and of the drills that a natural voice speaks; such a
             voice takes a core about half as long as what it says. The test split has none.
@@ -71,6 +72,7 @@ class CorpusConfig:
     num_dev_items: int = 200
     num_test_items: int = 400
     num_drills: int = 2000
+    own_drills_share: float = 0.25
     request_voices_per_item: int = 1
     natural_share: float = 0.0
     num_workers: int = 2
@@ -87,8 +89,9 @@ class CorpusConfig:
         if not 1 <= self.request_voices_per_item <= most:
             remedy = "no split has more voices"
             raise CorpusError("request_voices_per_item", self.request_voices_per_item, f"1..{most}", remedy)
-        if not 0.0 <= self.natural_share <= 1.0:
-            raise CorpusError("natural_share", self.natural_share, "0..1", "0 leaves the natural voices out")
+        for name in ("natural_share", "own_drills_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise CorpusError(name, getattr(self, name), "0..1", "0 leaves such speech out")
         if self.num_workers < 0:
             raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
         voice_of(self.output_voice)
@@ -173,7 +176,7 @@ def _natural_instead(config: CorpusConfig, label: str, natural: list[Voice]) -> 
 
 
 def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -> list[Drill]:
-    """Drills in the train voices; every fourth in the output voice, whose sound the network learns to make."""
+    """Drills in the train voices, and a share in the output voice, whose sound the network learns to make."""
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}
     voices, natural = light_drill_voices(), voices_of("train", natural=True)
@@ -181,7 +184,7 @@ def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -
     for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
         voice = draw_voice(voices, random.Random(f"{config.seed} {text}"))
         voice = _natural_instead(config, f"drill {text}", natural) or voice
-        if random.Random(f"{config.seed} own {text}").random() < _OWN_DRILLS_SHARE:
+        if random.Random(f"{config.seed} own {text}").random() < config.own_drills_share:
             voice = voice_of(config.output_voice)
         drills.append(Drill(text=text, voice=voice, path=audio_path(folder, voice, text)))
     return drills

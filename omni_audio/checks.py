@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +61,18 @@ def unreadable(path: Path, why: str) -> ValueError:
         f"{path} cannot be read: {' '.join(why.split())}. Expected a file of a whole build. "
         "Copy or make the build again."
     )
+
+
+def require_same_tensors(
+    path: Path,
+    found: Mapping[str, object],
+    own: Mapping[str, object],
+    allowed: str = "the tensors of its config.json",
+    remedy: str = "Take both files from the same build.",
+) -> None:
+    """Raises ValueError with the first names where a file holds other tensors than it should; values are shapes."""
+    differing = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+    require(not differing, str(path), differing[:3], allowed, remedy)
 
 
 def require_package(module: str, wanted_for: str, remedy: str, chosen: str | None = None) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny import tiny_model_config, tiny_tokenizer_config
 
+from omni_audio.model.assistant import Assistant
 from omni_audio.model.build import save_build
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
@@ -51,3 +52,22 @@ def tiny_build(
     card = {"name": folder.name, "date": "2026-01-01", "num_parameters": 0, "limits": "untrained"}
     save_build(folder, tiny_tokenizer, tiny_model, tiny_text, card)
     return folder
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Assistant]:
+    """What `omni-audio serve` would serve, while the test lasts."""
+    from omni_audio.serving import server
+
+    assistants: list[Assistant] = []
+
+    class Stopped:
+        def run(self) -> None:
+            """Serves nobody."""
+
+    def make_server(config: object, assistant: Assistant) -> Stopped:
+        assistants.append(assistant)
+        return Stopped()
+
+    monkeypatch.setattr(server, "make_server", make_server)
+    return assistants

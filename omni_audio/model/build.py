@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from omni_audio.checks import require, require_file, unreadable
+from omni_audio.checks import require, require_file, require_same_tensors, unreadable
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import from_plain, to_plain
@@ -46,17 +46,8 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
         tensors = load_file(path)
     except SafetensorError as error:
         raise unreadable(path, str(error)) from error
-    differing = sorted(
-        own.keys() ^ tensors.keys()
-        | {key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape}
-    )
-    require(
-        not differing,
-        str(path),
-        differing[:3],
-        "the tensors of its config.json",
-        "Take both files from the same build.",
-    )
+    found, expected = ({name: t.shape for name, t in some.items()} for some in (tensors, own))
+    require_same_tensors(path, found, expected)
     return tensors
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from omni_audio.checks import require, require_file
+from omni_audio.checks import require, require_file, require_same_tensors
 from omni_audio.files import written_whole
 from omni_audio.model.lora import (
     LoraConfig,
@@ -121,15 +121,9 @@ def load_lora(path: Path, model: OmniModel) -> LoraConfig:
     if is_new:
         layers = new_layers(model, config)
     parameters = _parameters(layers)
-    wrong = sorted(
-        parameters.keys() ^ tensors.keys()
-        | {
-            name
-            for name in parameters.keys() & tensors.keys()
-            if parameters[name].shape != tensors[name].shape
-        }
-    )
-    require(not wrong, str(path), wrong[:3], "the adapters of its config", "Save or copy the file again.")
+    found, wanted = ({name: t.shape for name, t in some.items()} for some in (tensors, parameters))
+    remedy = "Save or copy the file again."
+    require_same_tensors(path, found, wanted, "the adapters of its config", remedy)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(tensors[name])

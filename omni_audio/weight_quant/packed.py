@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from omni_audio.checks import require, unreadable
+from omni_audio.checks import require_same_tensors, unreadable
 from omni_audio.plain import to_plain
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.nf4 import (
@@ -165,20 +165,8 @@ def load_packed(model: nn.Module, config: NF4Config, path: Path) -> None:
     if config.embeddings_bfloat16:
         embeddings_to_bfloat16(model)
     plain = _plain_state(model, layers)
-    expected = _expected(layers, plain, config.double_quant)
-    differing = sorted(
-        name
-        for name in expected.keys() | stored.tensors.keys()
-        if expected.get(name) != stored.tensors.get(name)
-    )
-    require(
-        not differing,
-        str(path),
-        differing[:3],
-        "the tensors of its config.json",
-        "Take both files from the same build.",
-    )
-    values = {name: _read(path, name) for name in (CODE_VALUES, MAXIMA_VALUES) if name in expected}
+    require_same_tensors(path, stored.tensors, _expected(layers, plain, config.double_quant))
+    values = {name: _read(path, name) for name in (CODE_VALUES, MAXIMA_VALUES) if name in stored.tensors}
     if not torch.equal(values[CODE_VALUES], get_4bit_type("nf4", device="cpu")):
         raise unreadable(path, f"its {CODE_VALUES} are not those of NF4")
     for name, layer in layers.items():

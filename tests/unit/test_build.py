@@ -119,22 +119,10 @@ def test_nf4_is_really_used(tiny_build: Path) -> None:
 
 @pytest.mark.parametrize("override", ["weight_quant=nf4", "server.weight_quant=NF4", None])
 def test_serve_uses_nf4_where_it_is_asked_for(
-    tiny_build: Path, monkeypatch: pytest.MonkeyPatch, override: str | None
+    tiny_build: Path, served: list[Assistant], override: str | None
 ) -> None:
     from omni_audio.cli import main
-    from omni_audio.serving import server
 
-    served: list[Assistant] = []
-
-    class Stopped:
-        def run(self) -> None:
-            """Serves nobody."""
-
-    def make_server(config: object, assistant: Assistant) -> Stopped:
-        served.append(assistant)
-        return Stopped()
-
-    monkeypatch.setattr(server, "make_server", make_server)
     words = ["serve", f"build={tiny_build}", "runtime.num_threads=1", *([override] if override else [])]
     assert main.main(words) == 0
     assert (num_packed(served[0].model) > 5) == (override is not None)

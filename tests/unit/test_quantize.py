@@ -423,24 +423,11 @@ def test_build_info_of_damaged_weights_is_one_line(broken: Path, capsys: pytest.
 )
 def test_serve_takes_an_nf4_build_as_it_is(
     nf4: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    served: list[Assistant],
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     said: str | None,
 ) -> None:
-    from omni_audio.serving import server
-
-    served: list[Assistant] = []
-
-    class Stopped:
-        def run(self) -> None:
-            """Serves nobody."""
-
-    def make_server(config: object, assistant: Assistant) -> Stopped:
-        served.append(assistant)
-        return Stopped()
-
-    monkeypatch.setattr(server, "make_server", make_server)
     words = ["serve", f"build={nf4}", "runtime.num_threads=1", *words]
     if said is None:
         assert main.main(words) == 0

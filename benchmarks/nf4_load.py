@@ -5,7 +5,7 @@ imports all that it needs before it begins.
 
     load_peak_rss_mib     most resident memory of that process (resource.getrusage), imports included
     final_rss_mib         resident memory after loading
-    ratio                 the one over the other; target: at most 1.15
+    ratio                 the one over the other; target: at most 1.3
     nf4_bits_per_param    stored bits a parameter of the NF4 layers, all statistics included
     nf4_memory_ratio      stored bytes of the whole NF4 build, tokenizer included, against 16 bit a parameter
     nf4_network_ratio     the same without the tokenizer

@@ -46,9 +46,16 @@ def corpus_texts(cuts: CutSet) -> list[str]:
     return texts
 
 
-def spoken_by(cuts: Iterable[MonoCut], voice: str) -> list[MonoCut]:
-    """What this voice speaks: requests and drills give more speech of the output voice than the answers alone."""
-    return [cut for cut in cuts if cut.supervisions[0].speaker == voice]
+def by_voice(cuts: Iterable[MonoCut], voice: str) -> tuple[list[MonoCut], list[MonoCut]]:
+    """What this voice speaks, and what others do.
+
+    Requests and drills give more speech of the output voice than the answers alone; its drills are for speaking only.
+    """
+    own: list[MonoCut] = []
+    others: list[MonoCut] = []
+    for cut in cuts:
+        (own if cut.supervisions[0].speaker == voice else others).append(cut)
+    return own, others
 
 
 class ModelCollate:

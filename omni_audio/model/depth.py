@@ -49,8 +49,8 @@ class DepthConfig:
 class DepthDecoder(nn.Module):
     """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each.
 
-    `vectors_KCV` are the tokenizer's codebooks: the logit of a code is its own, which begins at 0, and the product of
-    its vector, scaled by the spread of its codebook, with the vector that the state asks for.
+    `vectors_KCV` are the tokenizer's codebooks, each of unit variance. The logit of a code is its own, which begins at
+    0, and the product of its vector with the vector that the state asks for.
     """
 
     def __init__(
@@ -93,9 +93,7 @@ class DepthDecoder(nn.Module):
         stages = slice(first, first + states_MJD.shape[1])
         own_MJC = self.head_product(states_MJD, self.heads, first).float()
         asked_MJV = torch.einsum("mjd,jdv->mjv", states_MJD, self.asked_vectors[stages].to(states_MJD.dtype))
-        vectors_JCV = vectors_KCV[stages]
-        spread_J = vectors_JCV.flatten(1).std(1).clamp_min(1e-8)
-        vectors_JCV = (vectors_JCV / spread_J[:, None, None]).to(states_MJD.dtype)
+        vectors_JCV = vectors_KCV[stages].to(states_MJD.dtype)
         return own_MJC + torch.einsum("mjv,jcv->mjc", asked_MJV, vectors_JCV).float()
 
     def loss(

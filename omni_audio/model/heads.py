@@ -3,8 +3,6 @@
 With a table of its own for every code each code would have to be met often; small corpora have tens of frames for each.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,23 +19,22 @@ class MainHead(nn.Module):
 
     def __init__(self, width: int, vocabulary: Vocabulary, levels: list[int]) -> None:
         super().__init__()
-        self.semantic_start = vocabulary.semantic_start
         self.linear = nn.Linear(width, vocabulary.size, bias=False)
         self.digits = nn.Linear(width, sum(levels), bias=False)
-        nn.init.zeros_(self.linear.weight[self.semantic_start :])
-        self.digits_of_codes: Tensor
-        self.register_buffer("digits_of_codes", digits_of_codes(levels), persistent=False)
+        nn.init.zeros_(self.linear.weight[vocabulary.semantic_start :])
+        self.digits_of_ids: Tensor
+        self.register_buffer("digits_of_ids", digits_of_ids(vocabulary, levels), persistent=False)
 
     def forward(self, states_XD: Tensor) -> Tensor:
-        logits_XV = self.linear(states_XD)
-        of_digits_XN = self.digits(states_XD) @ self.digits_of_codes.t().to(logits_XV.dtype)
-        return logits_XV + F.pad(of_digits_XN, (self.semantic_start, 0))
+        scores_XL = self.digits(states_XD)
+        return self.linear(states_XD) + scores_XL @ self.digits_of_ids.to(scores_XL.dtype)
 
 
-def digits_of_codes(levels: list[int]) -> Tensor:
-    """(N, sum of levels): for each semantic code a 1 at each of its FSQ digits."""
-    digits_NL = FiniteScalarQuantizer(levels).digits(torch.arange(math.prod(levels)))
-    return torch.cat([F.one_hot(digits_NL[:, i], size) for i, size in enumerate(levels)], 1).float()
+def digits_of_ids(vocabulary: Vocabulary, levels: list[int]) -> Tensor:
+    """(sum of levels, V): a 1 at each FSQ digit of a semantic code, nothing for all other ids."""
+    digits_NL = FiniteScalarQuantizer(levels).digits(torch.arange(vocabulary.num_semantic))
+    one_hots = [F.one_hot(digits_NL[:, i], size) for i, size in enumerate(levels)]
+    return F.pad(torch.cat(one_hots, 1).float().t(), (vocabulary.semantic_start, 0)).contiguous()
 
 
 class HeadProduct(nn.Module):

@@ -29,7 +29,7 @@ from omni_audio.model.build import (
     require_new,
     whole_folder,
 )
-from omni_audio.model.heads import digits_of_codes
+from omni_audio.model.heads import digits_of_ids
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import to_plain
@@ -118,7 +118,7 @@ def load_nf4_model(folder: Path) -> OmniModel:
     load_packed(model, config, folder / MODEL_WEIGHTS)
     levels = tokenizer.semantic.levels  # buffers that follow from them are not stored
     model.frames.semantic_levels = FiniteScalarQuantizer(levels)
-    model.head.digits_of_codes = digits_of_codes(levels)
+    model.head.digits_of_ids = digits_of_ids(model.vocabulary, levels)
     left = [name for name, t in itertools.chain(model.named_parameters(), model.named_buffers()) if t.is_meta]
     assert not left, left
     return model.eval()

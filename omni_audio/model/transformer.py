@@ -110,14 +110,14 @@ class FrameEmbedding(nn.Module):
         if config.semantic_states:
             self.from_states = nn.Linear(config.state_width(tokenizer), width, bias=False)
 
-    def forward(self, codes_MK: Tensor, semantic_M: Tensor, vectors_KCV: Tensor) -> Tensor:
-        """(M, K) acoustic codes, (M,) semantic codes and the codebooks -> (M, D)."""
+    def forward(self, codes_MK: Tensor, semantic_M: Tensor, vectors_KCV: Tensor, spreads_K: Tensor) -> Tensor:
+        """(M, K) acoustic codes, (M,) semantic codes, the codebooks and their spreads -> (M, D)."""
         index_MK = codes_MK + torch.arange(codes_MK.shape[1], device=codes_MK.device) * self.codebook_size
         parts = []
         if self.kind is not AudioInput.LATENTS:
             parts.append(self.table(index_MK).float().sum(1))
         if self.kind is not AudioInput.CODES:
-            vectors_MKD = F.embedding(index_MK, vectors_KCV.flatten(0, 1))
+            vectors_MKD = F.embedding(index_MK, vectors_KCV.flatten(0, 1)) * spreads_K[:, None]
             coarse_MD = vectors_MKD[:, : self.num_coarse].sum(1)
             values_ML = self.semantic_levels.values(semantic_M)
             parts.append(self.from_latent(torch.cat([vectors_MKD.sum(1), coarse_MD, values_ML], -1)))
@@ -152,9 +152,10 @@ class OmniModel(nn.Module):
         self.head = MainHead(config.width, self.vocabulary, tokenizer.semantic.levels)
         vq = tokenizer.vq
         self.codebook_vectors: Tensor
-        self.register_buffer(
-            "codebook_vectors", torch.zeros(vq.num_codebooks, vq.codebook_size, vq.code_width)
-        )
+        shape = (vq.num_codebooks, vq.codebook_size, vq.code_width)
+        self.register_buffer("codebook_vectors", torch.zeros(shape))
+        self.codebook_spreads: Tensor
+        self.register_buffer("codebook_spreads", torch.ones(vq.num_codebooks))
         self.depth = DepthDecoder(
             config.depth,
             config.width,
@@ -169,9 +170,11 @@ class OmniModel(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / (2 * config.num_layers) ** 0.5)
 
     def load_codebooks(self, tokenizer: AudioTokenizer) -> None:
-        """Copies the tokenizer's codebooks, the first of them scaled to unit variance, the others as they lie to it."""
+        """Copies the tokenizer's codebooks, each scaled to unit variance, and their spreads, that of the first as 1."""
         vectors_KCV = torch.stack([book.get_buffer("vectors") for book in tokenizer.quantizer.codebooks])
-        self.codebook_vectors.copy_(vectors_KCV / vectors_KCV[0].std().clamp_min(1e-8))
+        spreads_K = vectors_KCV.flatten(1).std(1).clamp_min(1e-8)
+        self.codebook_vectors.copy_(vectors_KCV / spreads_K[:, None, None])
+        self.codebook_spreads.copy_(spreads_K / spreads_K[0])
 
     @property
     def device(self) -> torch.device:
@@ -192,9 +195,8 @@ class OmniModel(nn.Module):
         if places_M.shape[0] > 0:
             codes_MK = codes_BTK.flatten(0, 1)[places_M].clamp_min(0)
             semantic_M = (ids_BT.flatten()[places_M] - self.vocabulary.semantic_start).clamp_min(0)
-            frames_MD = (
-                self.frames(codes_MK, semantic_M, self.codebook_vectors).to(x_BTD.dtype) * is_real_M[:, None]
-            )
+            frames_MD = self.frames(codes_MK, semantic_M, self.codebook_vectors, self.codebook_spreads)
+            frames_MD = frames_MD.to(x_BTD.dtype) * is_real_M[:, None]
             x_BTD = x_BTD.flatten(0, 1).index_add(0, places_M, frames_MD).view_as(x_BTD)
         elif self.training:
             x_BTD = x_BTD + _touched(self.frames)

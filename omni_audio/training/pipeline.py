@@ -18,7 +18,7 @@ from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import build_corpus, corpus_hash
-from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
+from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
 from omni_audio.data.speech_cuts import (
     answer_cuts,
     manifest_digests,
@@ -266,12 +266,13 @@ class Run:
         train, dev = load_cuts(self.paths, "train"), load_cuts(self.paths, "dev")
         text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
         text.save(folder / TEXT)
-        model = self._new_model()
-        drills = load_drills(self.paths)
-        tokenizer, collates = self.load_tokenizer(), []
-        for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (drills, []), strict=True):
+        tokenizer = self.load_tokenizer()
+        model = self._new_model(tokenizer)
+        own_drills, heard_drills = by_voice(load_drills(self.paths), config.data.corpus.output_voice)
+        collates = []
+        for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (own_drills, []), strict=True):
             codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)
-            own_voice = spoken_by([*each_cut(cuts), *more], config.data.corpus.output_voice)
+            own_voice = [*by_voice(each_cut(cuts), config.data.corpus.output_voice)[0], *more]
             said = [*answer_cuts(cuts), *own_voice] if config.data.tasks.say > 0 else []
             collate = ModelCollate(
                 codes,
@@ -288,9 +289,7 @@ class Run:
             collate.check_answers(cuts)
             collates.append(collate)
         print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
-        own_drills = {drill.id for drill in spoken_by(drills, config.data.corpus.output_voice)}
-        heard = [drill for drill in drills if drill.id not in own_drills]
-        train = CutSet.from_cuts([*each_cut(train), *heard])
+        train = CutSet.from_cuts([*each_cut(train), *heard_drills])
         task = ModelTask(model, config.model_loss, config.model_training)
         fit(
             task,
@@ -303,9 +302,8 @@ class Run:
             self.make_trainer,
         )
 
-    def _new_model(self) -> OmniModel:
+    def _new_model(self, tokenizer: AudioTokenizer) -> OmniModel:
         torch.manual_seed(self.config.seed)
-        tokenizer = self.load_tokenizer()
         model = OmniModel(self.config.model, tokenizer.config)
         model.load_codebooks(tokenizer)
         return model
@@ -316,11 +314,11 @@ class Run:
         if made is not None:
             print(f"build: already done in {made}", flush=True)
             return made
-        model = self._new_model()
+        tokenizer = self.load_tokenizer()
+        model = self._new_model(tokenizer)
         state = self._trained_state()
         model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
         folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
-        tokenizer = self.load_tokenizer()
         text = TextTokenizer.load(self.folders["model"] / TEXT)
         card = self._card(self.config.size, model) | {TRAINED_WEIGHTS: weights_hash(state)}
         save_build(folder, tokenizer, model, text, card)

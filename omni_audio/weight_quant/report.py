@@ -6,7 +6,13 @@ from pathlib import Path
 
 from omni_audio.weight_quant.stored import StoredTensor, stored_file
 
-MODULES = {"embed": "embedding", "frames": "embedding", "codebook_vectors": "embedding", "norm": "blocks"}
+MODULES = {
+    "embed": "embedding",
+    "frames": "embedding",
+    "codebook_vectors": "embedding",
+    "codebook_spreads": "embedding",
+    "norm": "blocks",
+}
 """Module of a report by the first part of a tensor's name, where it is not that part itself."""
 
 ORDER = ["embedding", "blocks", "depth", "head"]

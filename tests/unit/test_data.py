@@ -16,7 +16,7 @@ from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.datamodule import TaskMixConfig
-from omni_audio.data.model_data import ModelCollate, corpus_texts, spoken_by
+from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
 from omni_audio.data.sampling import StepDataset, batches_of_cuts, step_loader
 from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch, SequenceBuilder
@@ -305,7 +305,8 @@ def test_an_answer_whose_words_outlast_its_sound_is_named_before_training(tiny_t
 def test_say_learns_from_answers_and_from_requests_in_the_same_voice(tiny_text: TextTokenizer) -> None:
     own = request_cut(7, None)
     own.supervisions[0].speaker = "joe"
-    assert spoken_by([request_cut(1, None), own], "joe") == [own]
+    other = request_cut(1, None)
+    assert by_voice([other, own], "joe") == ([own], [other])
     collate = collate_of(tiny_text, transcribe=0, say=1, reply_text=0, reply_audio=0)
     collate.own_voice = [own]
     collate.word_ends = {}

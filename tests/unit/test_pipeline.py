@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from lhotse import AudioSource, CutSet, MonoCut, Recording
 
 from omni_audio.config.load import load_config
 from omni_audio.config.schema import RootConfig
+from omni_audio.data.corpora.manifests import whole_cut
 from omni_audio.model.build import save_tokenizer_build
 from omni_audio.model.text import TextTokenizer
 from omni_audio.plain import to_plain
@@ -71,7 +73,7 @@ def trained(tmp_path: Path, tiny_text: TextTokenizer, monkeypatch: pytest.Monkey
     facts = dict.fromkeys(("name", "num_items", "request_hours", "voices", "sources"), 0)
     run.paths.datasheet.write_text(json.dumps(facts))
     tiny_text.save(run.folders["model"] / "text.json")
-    save_checkpoint(run, run._new_model())
+    save_checkpoint(run, run._new_model(run.load_tokenizer()))
     return run
 
 
@@ -85,14 +87,14 @@ def test_a_build_of_other_weights_is_stale(trained: Run) -> None:
     made = trained.build()
     assert trained.newest_build() == made == trained.build()
     card = json.loads((made / "card.json").read_text())
-    model = trained._new_model()
+    model = trained._new_model(trained.load_tokenizer())
     with torch.no_grad():
         model.head.linear.weight[0, 0] += 1e-3
     save_checkpoint(trained, model)
     assert trained.newest_build() is None
     with pytest.raises(ValueError, match="move or delete"):
         trained.build()
-    save_checkpoint(trained, trained._new_model())
+    save_checkpoint(trained, trained._new_model(trained.load_tokenizer()))
     assert trained.newest_build() == made
     del card["trained_weights_sha256"]  # as builds of before have it
     (made / "card.json").write_text(json.dumps(card))
@@ -172,7 +174,7 @@ def test_answers_are_checked_before_the_model_is_fitted(
     monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: split)
     monkeypatch.setattr(pipeline, "load_drills", lambda paths: [])
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
-    monkeypatch.setattr(pipeline, "spoken_by", lambda cuts, voice: [])
+    monkeypatch.setattr(pipeline, "each_cut", lambda cuts: [])
     monkeypatch.setattr(pipeline, "answer_cuts", lambda cuts: [])
     monkeypatch.setattr(pipeline, "align", lambda tokenizer, codes, cuts: {})
     monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
@@ -180,3 +182,36 @@ def test_answers_are_checked_before_the_model_is_fitted(
     with pytest.raises(ValueError, match="item 'x'"):
         trained._make_model()
     assert checked == ["train", "dev"]
+
+
+def test_drills_of_the_output_voice_are_said_and_others_are_heard(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = AudioSource(type="file", channels=[0], source="/nowhere/drill.wav")
+    drills = [
+        whole_cut(name, Recording(name, [source], 16_000, 16_000, 1.0), "light on", voice)
+        for name, voice in (("own-1", "joe"), ("other", "espeak-en-us-m1"), ("own-2", "joe"))
+    ]
+    said: list[list[str]] = []
+    fitted: list[str] = []
+
+    class Collate:
+        def __init__(self, *_: Any, own_voice: list[MonoCut], **__: Any) -> None:
+            said.append([cut.id for cut in own_voice])
+
+        def check_answers(self, cuts: CutSet) -> None:
+            """Nothing to check."""
+
+    def fit(task: Any, name: str, folder: Path, training: Any, train: tuple, *_: Any) -> None:
+        fitted.extend(cut.id for cut in train[0])
+
+    monkeypatch.setattr(pipeline, "ModelCollate", Collate)
+    monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: CutSet.from_cuts([]))
+    monkeypatch.setattr(pipeline, "load_drills", lambda paths: drills)
+    monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
+    monkeypatch.setattr(pipeline, "align", lambda tokenizer, codes, cuts: {})
+    monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
+    monkeypatch.setattr(pipeline, "fit", fit)
+    trained._make_model()
+    assert said == [["own-1", "own-2"], []]
+    assert fitted == ["other"]

@@ -76,7 +76,16 @@ class DepthDecoder(nn.Module):
         nn.init.normal_(self.asked_vectors, std=0.02)
         self.head_product = HeadProduct()
 
-    def _states(
+    def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MJ: Tensor) -> Tensor:
+        """Normalised states (M, J + 1, D) where J codes are given."""
+        x_MJD = torch.cat([self._begin(hidden_MD, semantic_MD), self._embedded(codes_MJ)], 1)
+        num_places = x_MJD.shape[1]
+        place_J = torch.arange(num_places, device=x_MJD.device)
+        mask_MJJ = (place_J[:, None] >= place_J)[None].expand(x_MJD.shape[0], -1, -1)
+        turns = Turns(self._turns(x_MJD.device)[:, :, :num_places])
+        return self._through_blocks(x_MJD, turns, mask_MJJ, [None] * len(self.blocks))
+
+    def _through_blocks(
         self, x_MJD: Tensor, turns: Turns, mask_MJL: Tensor | None, memories: Sequence[LayerMemory | None]
     ) -> Tensor:
         """Normalised states (M, J, D) of J embedded places."""
@@ -115,12 +124,7 @@ class DepthDecoder(nn.Module):
         vectors_KCV: Tensor,
     ) -> Tensor:
         """Cross-entropy (nats) of the codes (M, K), weighted mean over codebooks, where `counts_M` (M,) is true."""
-        x_MKD = torch.cat([self._begin(hidden_MD, semantic_MD), self._embedded(codes_MK[:, :-1])], 1)
-        place_K = torch.arange(self.num_codebooks, device=codes_MK.device)
-        mask_MKK = (place_K[:, None] >= place_K)[None].expand(x_MKD.shape[0], -1, -1)
-        states_MKD = self._states(
-            x_MKD, Turns(self._turns(codes_MK.device)), mask_MKK, [None] * len(self.blocks)
-        )
+        states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
         logits_MKC = self.logits(states_MKD, vectors_KCV)
         entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1), codes_MK.flatten(), reduction="none")
         weights_K = self.config.loss_decay ** torch.arange(self.num_codebooks, device=codes_MK.device)
@@ -145,6 +149,7 @@ class DepthDecoder(nn.Module):
         for stage in range(self.num_codebooks):
             if codes:
                 x_M1D = self._embedded(codes[-1][:, None], stage - 1)
-            states_M1D = self._states(x_M1D, Turns(turns[:, :, stage : stage + 1]), None, memories)
+            here = Turns(turns[:, :, stage : stage + 1])
+            states_M1D = self._through_blocks(x_M1D, here, None, memories)
             codes.append(choose(stage, self.logits(states_M1D, vectors_KCV, stage)[:, 0]))
         return torch.stack(codes, 1)

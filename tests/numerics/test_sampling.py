@@ -135,7 +135,7 @@ def test_a_row_is_drawn_alike_whatever_lies_beside_it(rows: list[tuple[int, floa
 
 @pytest.mark.parametrize("logits", [[NEVER, NEVER], [1.0, float("nan")]])
 def test_nothing_to_draw_from_is_named(logits: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"^logits = NaN or none that is finite is not allowed"):
+    with pytest.raises(ValueError, match=r"^logits = 'NaN or none that is finite' is not allowed"):
         chosen(Sampler(temperature=1.0), logits)
 
 

@@ -6,6 +6,7 @@ What was heard, the answers and the tool calls are printed; with --out the last 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from omni_audio.cli.arguments import add_build, add_nf4, input_file, output_wav
 from omni_audio.cli.builds import require_build
@@ -56,14 +57,15 @@ def run(args: argparse.Namespace) -> int:
         asked.append(Turn(role=Role.USER, text=args.text))
     assistant = load_assistant(build, args.nf4)
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
-    request = GenerationRequest(mode=mode, tools=bool(tools), seed=args.seed)
+    call_form = assistant.forms.call(tools) if tools else None
+    request = GenerationRequest(mode=mode, tools=bool(tools), call_form=call_form, seed=args.seed)
     turns: list[Turn] = []
     pcm_S = None
     for turn in asked:
         heard = turn.text if turn.pcm_S is None else assistant.transcribe(turn.pcm_S)
         print(f"heard:  {heard}", flush=True)
         turns.append(turn)
-        reply = assistant.reply(turns, request, tools)
+        reply = assistant.reply(turns, request, list(tools))
         pcm_S = reply.pcm_S
         for call in reply.tool_calls:
             print(f"call:   {call}", flush=True)
@@ -89,13 +91,11 @@ def _requests(args: argparse.Namespace) -> tuple[list[Path], Path | None]:
     return files, None if args.out is None else output_wav(args.out)
 
 
-def _tools(all_tools: bool, named: list[str]) -> list[str] | None:
-    """Names of the offered tools; None where none are."""
-    if not all_tools and not named:
-        return None
+def _tools(all_tools: bool, named: list[str]) -> dict[str, dict[str, Any]]:
+    """The offered tools: name -> schema of the arguments."""
     from omni_audio.data.corpora.commands_tools import TOOLS
 
     unknown = [name for name in named if name not in TOOLS]
     if unknown:
         raise ValueError(f"no tool {unknown[0]!r}: the model was trained with {', '.join(TOOLS)}")
-    return list(TOOLS) if all_tools else named
+    return {name: TOOLS[name]["parameters"] for name in (TOOLS if all_tools else named)}

@@ -58,7 +58,12 @@ class AssistantSubject:
 
     def answer_text(self, requests: Iterable[Tensor | str]) -> list[TextAnswer]:
         """The answers in text to spoken (S,) or written requests, all tools offered."""
-        generation = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True, max_text_tokens=self.max_text_tokens)
+        generation = GenerationRequest(
+            mode=Mode.REPLY_TEXT,
+            tools=True,
+            call_form=self.assistant.forms.call({name: TOOLS[name]["parameters"] for name in self.tools}),
+            max_text_tokens=self.max_text_tokens,
+        )
         decode = self.assistant.text.decode
         return [
             TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls))

@@ -20,6 +20,7 @@ from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
+from omni_audio.model.text_form import TextForms
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant.config import NF4Config
@@ -148,6 +149,7 @@ class Assistant:
         self, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]
     ) -> None:
         self.tokenizer, self.model, self.text, self.card = tokenizer.eval(), model.eval(), text, card
+        self.forms = TextForms(text, model.vocabulary.num_text)
 
     @classmethod
     def load(

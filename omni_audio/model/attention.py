@@ -66,14 +66,19 @@ def pinned_bias(q: Tensor, q_to_pinned: Tensor, k: Tensor, pinned_BL: Tensor) ->
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor, backend: AttentionBackend, bias: Tensor | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    backend: AttentionBackend,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """Softmax attention, (B, N, T, H); `bias` (B, N, T, L) is added to the scaled scores.
+    """Softmax attention, (B, N, T, H); `bias` (B, N, T, L) is added to the scaled scores. No mask: all see all.
 
     Raises:
         ValueError: shapes that do not fit.
     """
-    if mask.shape != (q.shape[0], q.shape[2], k.shape[2]):
+    if mask is not None and mask.shape != (q.shape[0], q.shape[2], k.shape[2]):
         raise ValueError(
             f"mask.shape = {tuple(mask.shape)} is not allowed: expected {(q.shape[0], q.shape[2], k.shape[2])} for "
             f"q {tuple(q.shape)} and k {tuple(k.shape)}. Build it with visible()."
@@ -82,7 +87,10 @@ def attend(
         scores = (q @ k.transpose(-1, -2)).float() / math.sqrt(q.shape[-1])
         if bias is not None:
             scores = scores + bias
-        weights = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
-        return weights.to(v.dtype) @ v
-    allowed = mask[:, None] if bias is None else bias.masked_fill(~mask[:, None], float("-inf")).to(q.dtype)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None], float("-inf"))
+        return scores.softmax(-1).to(v.dtype) @ v
+    allowed = bias if mask is None else mask[:, None]
+    if mask is not None and bias is not None:
+        allowed = bias.masked_fill(~mask[:, None], float("-inf")).to(q.dtype)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)

@@ -3,12 +3,12 @@
 Source: LLaMA (Touvron et al. 2023, section 2.2).
 """
 
-import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from omni_audio.model.attention import AttentionBackend, attend, pinned_bias
+from omni_audio.model.layer_memory import LayerMemory
 from omni_audio.model.rotary import Turns, rotate
 
 
@@ -25,21 +25,19 @@ class Attention(nn.Module):
         self,
         x_BTD: Tensor,
         turns: Turns,
-        mask_BTL: Tensor,
-        cached: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) -> (B, T, D), and the keys and values (B, N, T, H) of these positions, rotated."""
+        mask_BTL: Tensor | None,
+        memory: LayerMemory | None = None,
+    ) -> Tensor:
+        """(B, T, D) -> (B, T, D); L positions may be seen: these, and what the memory holds. No mask: all of them."""
         qkv = rearrange(self.qkv(x_BTD), "b t (three n h) -> three b n t h", three=3, n=self.num_heads)
         (q, k), v = rotate(qkv[:2], turns.own), qkv[2]
-        all_k, all_v = k, v
-        if cached is not None:
-            all_k = torch.cat([cached[0].to(k.dtype), k], 2)
-            all_v = torch.cat([cached[1].to(v.dtype), v], 2)
+        if memory is not None:
+            k, v = memory.joined(k, v)
         bias = None
         if turns.to_pinned is not None and turns.pinned_BL is not None:
-            bias = pinned_bias(q, rotate(qkv[0], turns.to_pinned), all_k, turns.pinned_BL)
-        mixed = attend(q, all_k, all_v, mask_BTL, self.backend, bias)
-        return self.out(rearrange(mixed, "b n t h -> b t (n h)")), k, v
+            bias = pinned_bias(q, rotate(qkv[0], turns.to_pinned), k, turns.pinned_BL)
+        mixed = attend(q, k, v, mask_BTL, self.backend, bias)
+        return self.out(rearrange(mixed, "b n t h -> b t (n h)"))
 
 
 class SwiGLU(nn.Module):
@@ -72,10 +70,9 @@ class Block(nn.Module):
         self,
         x_BTD: Tensor,
         turns: Turns,
-        mask_BTL: Tensor,
-        cached: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        mask_BTL: Tensor | None,
+        memory: LayerMemory | None = None,
+    ) -> Tensor:
         """As Attention.forward."""
-        mixed_BTD, k, v = self.attention(self.attention_norm(x_BTD), turns, mask_BTL, cached)
-        x_BTD = x_BTD + self.dropout(mixed_BTD)
-        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD))), k, v
+        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), turns, mask_BTL, memory))
+        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))

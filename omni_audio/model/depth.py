@@ -3,7 +3,7 @@
 Source: RQ-Transformer (Lee et al. 2022, section 3.2), as used in Moshi (Défossez et al. 2024, section 3.4.1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend
 from omni_audio.model.block import Block
 from omni_audio.model.heads import HeadProduct
+from omni_audio.model.layer_memory import GrowingMemory, LayerMemory
 from omni_audio.model.rotary import Turns, rotary_turns
 
 
@@ -75,26 +76,44 @@ class DepthDecoder(nn.Module):
         nn.init.normal_(self.asked_vectors, std=0.02)
         self.head_product = HeadProduct()
 
-    def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
-        """Normalised states (M, J + 1, D) after J given codes."""
-        first = self.enter(torch.cat([hidden_MD, semantic_MD], -1))[:, None].float()
-        given = codes_MK.shape[1]
-        offsets_K = torch.arange(given, device=codes_MK.device) * self.codebook_size
-        x_MKD = torch.cat([first, self.embed(codes_MK + offsets_K).to(first.dtype)], 1)
-        place_K = torch.arange(given + 1, device=codes_MK.device)
-        turns = Turns(rotary_turns(place_K[None], self.config.width // self.config.num_heads, 100.0))
-        mask = (place_K[:, None] >= place_K[None])[None].expand(x_MKD.shape[0], -1, -1)
-        for block in self.blocks:
-            x_MKD, _, _ = block(x_MKD, turns, mask)
-        return self.norm(x_MKD)
+    def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MJ: Tensor) -> Tensor:
+        """Normalised states (M, J + 1, D) where J codes are given."""
+        x_MJD = torch.cat([self._begin(hidden_MD, semantic_MD), self._embedded(codes_MJ)], 1)
+        num_places = x_MJD.shape[1]
+        place_J = torch.arange(num_places, device=x_MJD.device)
+        mask_MJJ = (place_J[:, None] >= place_J)[None].expand(x_MJD.shape[0], -1, -1)
+        turns = Turns(self._turns(x_MJD.device)[:, :, :num_places])
+        return self._through_blocks(x_MJD, turns, mask_MJJ, [None] * len(self.blocks))
+
+    def _through_blocks(
+        self, x_MJD: Tensor, turns: Turns, mask_MJL: Tensor | None, memories: Sequence[LayerMemory | None]
+    ) -> Tensor:
+        """Normalised states (M, J, D) of J embedded places."""
+        for block, memory in zip(self.blocks, memories, strict=True):
+            x_MJD = block(x_MJD, turns, mask_MJL, memory)
+        return self.norm(x_MJD)
+
+    def _begin(self, hidden_MD: Tensor, semantic_MD: Tensor) -> Tensor:
+        """The first place, (M, 1, D)."""
+        return self.enter(torch.cat([hidden_MD, semantic_MD], -1))[:, None].float()
+
+    def _embedded(self, codes_MJ: Tensor, first: int = 0) -> Tensor:
+        """Codes of the codebooks from number `first` on -> (M, J, D)."""
+        stages_J = torch.arange(first, first + codes_MJ.shape[1], device=codes_MJ.device)
+        return self.embed(codes_MJ + stages_J * self.codebook_size).float()
+
+    def _turns(self, device: torch.device) -> Tensor:
+        """Turns (1, 1, K, H / 2) of all places."""
+        place_1K = torch.arange(self.num_codebooks, device=device)[None]
+        return rotary_turns(place_1K, self.config.width // self.config.num_heads, 100.0)
 
     def logits(self, states_MJD: Tensor, vectors_KCV: Tensor, first: int = 0) -> Tensor:
         """Logits (M, J, C), float32, of the J codebooks from number `first` on."""
         stages = slice(first, first + states_MJD.shape[1])
         own_MJC = self.head_product(states_MJD, self.heads, first).float()
-        asked_MJV = torch.einsum("mjd,jdv->mjv", states_MJD, self.asked_vectors[stages].to(states_MJD.dtype))
-        vectors_JCV = vectors_KCV[stages].to(states_MJD.dtype)
-        return own_MJC + torch.einsum("mjv,jcv->mjc", asked_MJV, vectors_JCV).float()
+        asked_JMV = states_MJD.transpose(0, 1) @ self.asked_vectors[stages].to(states_MJD.dtype)
+        met_JMC = asked_JMV @ vectors_KCV[stages].to(asked_JMV.dtype).transpose(1, 2)
+        return own_MJC + met_JMC.transpose(0, 1).float()
 
     def loss(
         self,
@@ -121,9 +140,16 @@ class DepthDecoder(nn.Module):
         choose: Callable[[int, Tensor], Tensor],
     ) -> Tensor:
         """Codes (M, K); `choose` takes the codebook's number and logits (M, codebook_size), and returns codes (M,)."""
-        codes_MK = torch.zeros(hidden_MD.shape[0], 0, dtype=torch.long, device=hidden_MD.device)
+        turns = self._turns(hidden_MD.device)
+        x_M1D = self._begin(hidden_MD, semantic_MD)
+        memories = [
+            GrowingMemory.empty(x_M1D, self.config.num_heads, self.num_codebooks) for _ in self.blocks
+        ]
+        codes: list[Tensor] = []
         for stage in range(self.num_codebooks):
-            state_M1D = self._states(hidden_MD, semantic_MD, codes_MK)[:, -1:]
-            logits_MC = self.logits(state_M1D, vectors_KCV, stage)[:, 0]
-            codes_MK = torch.cat([codes_MK, choose(stage, logits_MC)[:, None]], 1)
-        return codes_MK
+            if codes:
+                x_M1D = self._embedded(codes[-1][:, None], stage - 1)
+            here = Turns(turns[:, :, stage : stage + 1])
+            states_M1D = self._through_blocks(x_M1D, here, None, memories)
+            codes.append(choose(stage, self.logits(states_M1D, vectors_KCV, stage)[:, 0]))
+        return torch.stack(codes, 1)

@@ -11,10 +11,12 @@ from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextTok
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
 from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sampling import Sampler
+from omni_audio.model.sampling import Sampler, choose
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
 from omni_audio.model.text import Special
 from omni_audio.model.transformer import OmniModel
+
+_GREEDY = Sampler()
 
 
 @dataclass(slots=True)
@@ -29,6 +31,22 @@ class _Answer:
     sounded: list[set[int]]
     """Its semantic ids, and the codes of each acoustic codebook."""
     unread: deque[TokenSequence]
+
+    @property
+    def _speaks(self) -> bool:
+        return self.grammar.phase in (Phase.FRAMES, Phase.LAST_FRAMES)
+
+    @property
+    def sampler(self) -> Sampler:
+        """Of the next id; a tool call is greedy."""
+        if self.grammar.phase is Phase.TOOL:
+            return _GREEDY
+        return self.audio_sampler if self._speaks else self.text_sampler
+
+    @property
+    def seen(self) -> set[int]:
+        """The ids that the penalty on the next id is for."""
+        return self.sounded[0] if self._speaks else self.said
 
 
 class Generator:
@@ -137,17 +155,24 @@ class Generator:
         if not slots:
             return []
         hidden_BD = torch.stack([self._hidden_D[slot] for slot in slots])
+        logits_BV = self.model.head(hidden_BD).float()
         events: list[Event] = []
         rows: list[int] = []
-        ids: list[int] = []
-        for row, logits_V in enumerate(self.model.head(hidden_BD).float()):
+        masked: list[Tensor] = []
+        for row, is_finite in enumerate(logits_BV.isfinite().all(-1).tolist()):
             try:
-                ids.append(self._choose(slots[row], logits_V))
+                masked.append(self._masked(slots[row], logits_BV[row], is_finite))
                 rows.append(row)
             except ValueError as error:
                 self.close(slots[row])
                 events.append(Failed(slots[row], error))
+        if not rows:
+            return events
         slots = [slots[row] for row in rows]
+        answers = [self.streams[slot] for slot in slots]
+        ids = choose(
+            [answer.sampler for answer in answers], torch.stack(masked), [answer.seen for answer in answers]
+        )
         codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
         for slot, token, codes_K in zip(slots, ids, codes_BK, strict=True):
             events += self._events(slot, token, codes_K)
@@ -226,28 +251,22 @@ class Generator:
     def _no_codes(self, num_rows: int) -> Tensor:
         return torch.full((num_rows, self.model.depth.num_codebooks), NO_CODE, device=self.model.device)
 
-    def _choose(self, slot: int, logits_V: Tensor) -> int:
-        """The stream's next id.
+    def _masked(self, slot: int, logits_V: Tensor, is_finite: bool) -> Tensor:
+        """The stream's logits, at -inf where its grammar forbids the id.
 
         Raises:
             ValueError: nothing is allowed, or the network gave no finite numbers.
         """
-        answer = self.streams[slot]
-        phase = answer.grammar.phase
-        allowed_V = answer.grammar.allowed_ids().to(logits_V.device)
-        name = f"what may follow in slot {slot}, phase {phase.value},"
+        grammar = self.streams[slot].grammar
+        allowed_V = grammar.allowed_ids()
+        name = f"what may follow in slot {slot}, phase {grammar.phase.value},"
         require(
             bool(allowed_V.any()), name, "nothing", "at least one id", "Check the request and the grammar."
         )
         name = f"the logits of slot {slot}"
         remedy = "Check the weights and the prompt."
-        require(bool(torch.isfinite(logits_V).all()), name, "NaN or infinite", "finite numbers", remedy)
-        logits_V = logits_V.masked_fill(~allowed_V, float("-inf"))
-        if phase is Phase.TOOL:
-            return int(logits_V.argmax())
-        if phase in (Phase.FRAMES, Phase.LAST_FRAMES):
-            return answer.audio_sampler.choose(logits_V, answer.sounded[0])
-        return answer.text_sampler.choose(logits_V, answer.said)
+        require(is_finite, name, "NaN or infinite", "finite numbers", remedy)
+        return logits_V.masked_fill(~allowed_V.to(logits_V.device), float("-inf"))
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
         """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""
@@ -256,16 +275,15 @@ class Generator:
         if rows:
             answers = [self.streams[slots[i]] for i in rows]
 
-            def choose(codebook: int, logits_MC: Tensor) -> Tensor:
-                chosen = [
-                    answer.audio_sampler.choose(logits_C, answer.sounded[1 + codebook])
-                    for answer, logits_C in zip(answers, logits_MC, strict=True)
-                ]
-                return torch.tensor(chosen, device=logits_MC.device)
+            samplers = [answer.audio_sampler for answer in answers]
+
+            def choose_codes(codebook: int, logits_MC: Tensor) -> Tensor:
+                seen = [answer.sounded[1 + codebook] for answer in answers]
+                return torch.tensor(choose(samplers, logits_MC, seen), device=logits_MC.device)
 
             semantic_MD = self.model.embed(torch.tensor([ids[i] for i in rows], device=hidden_BD.device))
             codes_BK[rows] = self.model.depth.generate(
-                hidden_BD[rows], semantic_MD, self.model.codebook_vectors, choose
+                hidden_BD[rows], semantic_MD, self.model.codebook_vectors, choose_codes
             )
         return codes_BK
 

@@ -11,6 +11,7 @@ from omni_audio.model.events import FinishReason
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode
 from omni_audio.model.text import Special, Vocabulary
+from omni_audio.model.text_form import FormState
 
 
 class Phase(Enum):
@@ -61,6 +62,8 @@ class AnswerGrammar(Grammar):
         self.layout = layout
         self.num_text = 0
         self.phase = Phase.TEXT if request.mode is Mode.TRANSCRIBE else Phase.OPENING
+        self.form: FormState | None = request.text_form.begin() if request.text_form is not None else None
+        """Of the text, or of the call once it has begun."""
 
     def allowed_ids(self) -> Tensor:
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
@@ -68,13 +71,14 @@ class AnswerGrammar(Grammar):
         speaks = self.request.mode is Mode.REPLY_AUDIO
         if self.phase in (Phase.OPENING, Phase.TEXT):
             must_call = self.phase is Phase.OPENING and self.request.tool_required
-            mask_V[words] = not must_call
+            if not must_call:
+                mask_V[words] = True if self.form is None else self.form.allowed()
             mask_V[Special.TOOL_CALL] = self.phase is Phase.OPENING and self.request.tools
             has_words = self.num_text > 0 or self.request.mode is Mode.TRANSCRIBE
-            mask_V[Special.TEXT_END if speaks else Special.END] = has_words and not must_call
+            mask_V[Special.TEXT_END if speaks else Special.END] = self._may_end(has_words) and not must_call
         elif self.phase is Phase.TOOL:
-            mask_V[words] = True
-            mask_V[Special.END] = self.in_phase > 0
+            mask_V[words] = True if self.form is None else self.form.allowed()
+            mask_V[Special.END] = self._may_end(self.in_phase > 0)
         else:
             mask_V[self._frames] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
@@ -95,6 +99,8 @@ class AnswerGrammar(Grammar):
                 self._enter(Phase.TEXT)
         else:
             self.num_text += 1
+            if self.form is not None:
+                self.form.push(token - self.vocabulary.text_start)
             if self.phase is Phase.OPENING:
                 self.phase = Phase.TEXT
             interleaves = self.request.mode is Mode.REPLY_AUDIO and self.phase is Phase.TEXT
@@ -103,8 +109,13 @@ class AnswerGrammar(Grammar):
         too_long = self.num_text >= self.request.max_text_tokens
         return FinishReason.LENGTH if too_long else self._length_reason()
 
+    def _may_end(self, has_ids: bool) -> bool:
+        return has_ids if self.form is None else self.form.may_end
+
     def _enter(self, phase: Phase) -> None:
         self.phase, self.in_phase = phase, 0
+        if phase is Phase.TOOL:
+            self.form = self.request.call_form.begin() if self.request.call_form is not None else None
 
 
 class ScriptGrammar(Grammar):

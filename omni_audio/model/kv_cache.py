@@ -1,11 +1,13 @@
 """Ring cache of keys and values, one row a stream: constant memory however long somebody talks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from omni_audio.model.attention import Places
+from omni_audio.model.layer_memory import CopiedMemory, LayerMemory, RingMemory
 from omni_audio.model.rotary import rotary_turns, rotate
 
 
@@ -109,26 +111,64 @@ class KVCache:
         in_ring = self.num_pinned_places + new.position_BT % self.window
         return torch.where(new.pinned_BT, new.position_BT, in_ring)
 
-    def write(self, slots: Tensor, new: Places, keys: list[Tensor], values: list[Tensor]) -> None:
-        """Stores the new positions of every layer, (B, N, T, H) each; the oldest of the ring make room.
+    def step(self, slots: Tensor, new: Places) -> tuple[Places, list[LayerMemory]]:
+        """Takes up one new position of each slot, (B, 1): its keys and values are written where they stay.
+
+        What they displace in a full ring lies a window back and is seen no more, so that nothing has to be copied.
+
+        Returns:
+            What lies in the places that may be seen, the new positions among them, and the memory of each layer.
 
         Raises:
             ValueError: a pinned position lies behind the pinned places.
         """
+        self._check_pinned(new)
+        where_B = self.target_places(slots, new)[:, 0]
+        self._mark(slots, slots, where_B, new, torch.ones_like(new.pinned_BT))
+        used = self.used_places(slots)
+        numbers = slots.tolist()
+        side_by_side = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        rows = slice(numbers[0], numbers[0] + len(numbers)) if side_by_side else slots
+        memories: list[LayerMemory] = [
+            RingMemory(keys, values, slots, rows, where_B, used)
+            for keys, values in zip(self.keys, self.values, strict=True)
+        ]
+        return self.places(slots, used), memories
+
+    def copies(self, slots: Tensor, used: int) -> list[CopiedMemory]:
+        """The memory of each layer for a piece of many positions, whose first may see what its last displaces."""
+        return [
+            CopiedMemory(keys[slots, :, :used], values[slots, :, :used])
+            for keys, values in zip(self.keys, self.values, strict=True)
+        ]
+
+    def write(self, slots: Tensor, new: Places, memories: Sequence[CopiedMemory]) -> None:
+        """Stores the new positions (B, T) that each layer has joined; the oldest of the ring make room.
+
+        Raises:
+            ValueError: a pinned position lies behind the pinned places.
+        """
+        self._check_pinned(new)
+        newest = new.position_BT[:, -1:]
+        keep_BT = new.pinned_BT | (new.position_BT > newest - self.window)
+        where_M = self.target_places(slots, new)[keep_BT]
+        slot_M = slots[:, None].expand_as(keep_BT)[keep_BT]
+        self._mark(slots, slot_M, where_M, new, keep_BT)
+        for keys, values, memory in zip(self.keys, self.values, memories, strict=True):
+            k, v = memory.new
+            keys[slot_M, :, where_M] = k.transpose(1, 2)[keep_BT].to(keys.dtype)
+            values[slot_M, :, where_M] = v.transpose(1, 2)[keep_BT].to(values.dtype)
+
+    def _mark(self, slots: Tensor, slot_M: Tensor, where_M: Tensor, new: Places, keep_BT: Tensor) -> None:
+        """Notes what lies in M places, and how long the streams are with it."""
+        self.position_SL[slot_M, where_M] = new.position_BT[keep_BT]
+        self.chunk_SL[slot_M, where_M] = new.chunk_BT[keep_BT]
+        self.pinned_SL[slot_M, where_M] = new.pinned_BT[keep_BT]
+        self.length_S[slots] = new.position_BT[:, -1] + 1
+
+    def _check_pinned(self, new: Places) -> None:
         if bool((new.pinned_BT & (new.position_BT >= self.num_pinned_places)).any()):
             raise ValueError(
                 f"a pinned position is {int(new.position_BT[new.pinned_BT].max())}: expected less than "
                 f"{self.num_pinned_places}. Raise model.layout.pinned_positions or shorten the system prompt."
             )
-        target = self.target_places(slots, new)
-        newest = new.position_BT[:, -1:]
-        keep = new.pinned_BT | (new.position_BT > newest - self.window)
-        for row, slot in enumerate(slots.tolist()):
-            where, chosen = target[row][keep[row]], keep[row]
-            self.position_SL[slot, where] = new.position_BT[row][chosen]
-            self.chunk_SL[slot, where] = new.chunk_BT[row][chosen]
-            self.pinned_SL[slot, where] = new.pinned_BT[row][chosen]
-            for layer in range(len(keys)):
-                self.keys[layer, slot][:, where] = keys[layer][row][:, chosen].to(self.keys.dtype)
-                self.values[layer, slot][:, where] = values[layer][row][:, chosen].to(self.values.dtype)
-            self.length_S[slot] = newest[row, 0] + 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from omni_audio.checks import require
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode
+from omni_audio.model.text_form import TextForm
 
 
 @dataclass(kw_only=True, slots=True)
@@ -23,6 +24,8 @@ class GenerationRequest:
         audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
+        text_form: what form the text of Mode.REPLY_TEXT must have; None leaves it free.
+        call_form: what form a tool call must have; None leaves it to the network, whose JSON may then be broken.
         script: text ids of the words that Mode.SAY speaks (TextTokenizer.spell_words): they stand in the answer as they
             are, only the sound is generated.
     """
@@ -43,6 +46,8 @@ class GenerationRequest:
     seed: int = 0
     max_text_tokens: int = 256
     max_frames: int = 375
+    text_form: TextForm | None = None
+    call_form: TextForm | None = None
     script: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,6 +61,13 @@ class GenerationRequest:
             True,
             "False when no tools are offered",
             "Offer tools.",
+        )
+        require(
+            self.text_form is None or self.mode is Mode.REPLY_TEXT,
+            "text_form",
+            self.text_form,
+            "None but with Mode.REPLY_TEXT",
+            "Ask for a reply in text, or leave the form out.",
         )
         are_words = all(isinstance(word, list) and len(word) > 0 for word in self.script)
         remedy = "Spell it with TextTokenizer.spell_words."

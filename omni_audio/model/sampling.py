@@ -1,6 +1,6 @@
-"""Choosing one id from logits: penalty, temperature, filters, draw; each stream with a generator of its own."""
+"""Choosing ids from logits: penalty, temperature, filters, draw; each stream with a generator of its own."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -60,28 +60,63 @@ class Sampler:
         require_range("seed", self.seed, -(2**63), 2**64 - 1)
         self.generator = torch.Generator().manual_seed(self.seed)
 
-    def choose(self, logits_V: Tensor, seen: Collection[int] = ()) -> int:
-        """One id of (V,) logits; ids at -inf are never chosen. `seen`: the ids that the penalty is for."""
-        logits_V = self._penalised(logits_V, seen)
-        if self.temperature == 0:
-            return int(logits_V.argmax())
-        logits_V = logits_V.float().cpu() / self.temperature
-        if self.top_k is not None and self.top_k < logits_V.shape[0]:
-            logits_V = logits_V.masked_fill(logits_V < logits_V.topk(self.top_k).values[-1], float("-inf"))
-        probability_V = logits_V.softmax(-1)
-        if self.top_p < 1:
-            sorted_V, order_V = probability_V.sort(descending=True)
-            before_V = sorted_V.cumsum(-1) - sorted_V
-            sorted_V[before_V > self.top_p] = 0
-            probability_V = torch.zeros_like(probability_V).scatter_(0, order_V, sorted_V)
-        if self.min_p > 0:
-            probability_V[probability_V < self.min_p * probability_V.max()] = 0
-        return int(torch.multinomial(probability_V, 1, generator=self.generator))
-
-    def _penalised(self, logits_V: Tensor, seen: Collection[int]) -> Tensor:
+    def penalised(self, logits_V: Tensor, seen: Collection[int]) -> Tensor:
+        """Logits (V,) with those of the ids in `seen` made weaker."""
         if self.repetition_penalty == 1 or not seen:
             return logits_V
         ids = torch.tensor(sorted(seen), device=logits_V.device)
         value = logits_V[ids]
         weaker = torch.where(value > 0, value / self.repetition_penalty, value * self.repetition_penalty)
         return logits_V.index_copy(0, ids, weaker)
+
+
+def choose(
+    samplers: Sequence[Sampler], logits_BV: Tensor, seen: Sequence[Collection[int]] | None = None
+) -> list[int]:
+    """One id for each row of logits (B, V), by the sampler of the row; ids at -inf are never chosen.
+
+    All rows go through each operation together; a row comes out the same whatever lies beside it. `seen`: the ids of
+    each row that its penalty is for.
+
+    Raises:
+        ValueError: a row that draws has no finite logit, or one that is NaN.
+    """
+    if seen is not None and any(sampler.repetition_penalty != 1 for sampler in samplers):
+        rows = zip(samplers, logits_BV, seen, strict=True)
+        logits_BV = torch.stack([sampler.penalised(logits_V, ids) for sampler, logits_V, ids in rows])
+    chosen = logits_BV.argmax(-1).tolist()
+    drawing = [row for row, sampler in enumerate(samplers) if sampler.temperature > 0]
+    if drawing:
+        logits_DV = logits_BV if len(drawing) == len(chosen) else logits_BV[drawing]
+        drawn = _draw([samplers[row] for row in drawing], logits_DV.float().cpu())
+        for row, token in zip(drawing, drawn, strict=True):
+            chosen[row] = token
+    return chosen
+
+
+def _draw(samplers: Sequence[Sampler], logits_BV: Tensor) -> list[int]:
+    """In order of their probability, what each filter keeps is a first part; the draw is a point of its length."""
+
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values)[:, None]
+
+    size = logits_BV.shape[1]
+    scaled_BV = logits_BV / column([sampler.temperature for sampler in samplers])
+    scaled_BV, order_BV = scaled_BV.sort(descending=True)
+    if any(sampler.top_k is not None for sampler in samplers):
+        last_B1 = torch.tensor([min(sampler.top_k or size, size) - 1 for sampler in samplers])[:, None]
+        scaled_BV = scaled_BV.masked_fill(scaled_BV < scaled_BV.gather(1, last_B1), float("-inf"))
+    probability_BV = scaled_BV.softmax(-1)
+    sum_BV = probability_BV.cumsum(-1)
+    before_BV = sum_BV - probability_BV
+    # A sum of all may come out a little above 1.
+    kept_BV = before_BV <= column([sampler.top_p if sampler.top_p < 1 else 2.0 for sampler in samplers])
+    least_B1 = column([sampler.min_p for sampler in samplers]) * probability_BV[:, :1]
+    kept_BV &= (probability_BV >= least_B1) & (probability_BV > 0)
+    num_kept_B1 = kept_BV.sum(-1, keepdim=True)
+    require(
+        bool(num_kept_B1.all()), "logits", "NaN or none that is finite", "a finite one", "Check the weights."
+    )
+    point_B1 = torch.cat([torch.rand(1, generator=sampler.generator) for sampler in samplers])[:, None]
+    place_B1 = torch.searchsorted(sum_BV, point_B1 * sum_BV.gather(1, num_kept_B1 - 1), right=True)
+    return order_BV.gather(1, torch.minimum(place_B1, num_kept_B1 - 1))[:, 0].tolist()

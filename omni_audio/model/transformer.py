@@ -221,7 +221,7 @@ class OmniModel(nn.Module):
         x_BTD = self.embed_positions(ids_BT, codes_BTK, batch.states_BTS)
         middle_BTD = x_BTD
         for layer, block in enumerate(self.blocks):
-            x_BTD, _, _ = block(x_BTD, turns, mask_BTT)
+            x_BTD = block(x_BTD, turns, mask_BTT)
             if layer < self.config.num_layers // 2:
                 middle_BTD = x_BTD
         return self.norm(x_BTD), middle_BTD
@@ -323,20 +323,21 @@ class OmniModel(nn.Module):
         position_BT = cache.length_S[slots][:, None] + steps_T
         new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)
         cache.keep_in_range(slots, self.config.rotary_base)
-        used = cache.used_places(slots)
-        seen = cache.places(slots, used).joined(new)
-        mask_BTL = visible(new, seen, self.config.window)
         is_long = cache.furthest(slots) + ids_BT.shape[1] > self.config.num_places
+        if ids_BT.shape[1] == 1:
+            copies, (seen, memories) = None, cache.step(slots, new)
+        else:
+            used = cache.used_places(slots)
+            seen = cache.places(slots, used).joined(new)
+            copies = memories = cache.copies(slots, used)
+        mask_BTL = visible(new, seen, self.config.window)
         turned_BT = position_BT - cache.origin_S[slots][:, None]
         turns = self._turns(turned_BT, position_BT, seen.pinned_BT if is_long else None)
         x_BTD = self.embed_positions(ids_BT, codes_BTK, states_BTS)
-        keys, values = [], []
-        for layer, block in enumerate(self.blocks):
-            cached = (cache.keys[layer][slots, :, :used], cache.values[layer][slots, :, :used])
-            x_BTD, k, v = block(x_BTD, turns, mask_BTL, cached)
-            keys.append(k)
-            values.append(v)
-        cache.write(slots, new, keys, values)
+        for block, memory in zip(self.blocks, memories, strict=True):
+            x_BTD = block(x_BTD, turns, mask_BTL, memory)
+        if copies is not None:
+            cache.write(slots, new, copies)
         return self.norm(x_BTD)
 
 

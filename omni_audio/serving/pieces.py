@@ -76,7 +76,7 @@ async def answer_pieces(engine: Engine, stream: Stream, plan: AnswerPlan) -> Asy
                 if text := stop.finish():
                     yield TextPiece(text)
                 if event.reason == "tool_calls":
-                    yield CallPiece(parse_tool_call(call_text, plan.tool_names))
+                    yield CallPiece(parse_tool_call(call_text, plan.tools))
                 if sound is not None and has_sound and (pcm16 := sound.finish()):
                     yield AudioPiece(pcm16)
                 yield EndPiece(event.reason)

@@ -2,13 +2,14 @@
 
 Accepted without effect: store, metadata, parallel_tool_calls (a reply holds at most one call),
 stream_options.include_obfuscation, and every field that the schema does not know. Of a tool only the name
-reaches the model; its description and parameters are neither shown nor enforced.
+reaches the model; its description is not shown. Its parameters are not shown either, but a call keeps to them.
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 from omni_audio.model.assistant import Turn
 from omni_audio.model.request import GenerationRequest
@@ -16,6 +17,7 @@ from omni_audio.model.sampling import LEAST_TEMPERATURE
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import invalid_value, unsupported
+from omni_audio.serving.json_schemas import check_schema
 from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.turns import TranscriptLookup, turns_of
@@ -26,7 +28,10 @@ class AnswerPlan:
     """All that is needed to answer, in the server's own terms."""
 
     turns: list[Turn]
-    tool_names: list[str] = field(default_factory=list)
+    tools: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    """Of what the model may call: name -> schema of the arguments."""
+    text_schema: dict[str, Any] | None = None
+    """What the text must satisfy."""
     output_format: OutputFormat | None
     generation: GenerationRequest
     max_total_tokens: int | None
@@ -53,7 +58,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     """
     _refuse_unserved(request)
     output_format = _output_format(request, limits)
-    tool_names, is_call_required = _tools(request)
+    tools, is_call_required = _tools(request)
     max_total = _max_total_tokens(request)
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if stop and output_format is not None:
@@ -71,7 +76,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         seed = 0 if temperature == 0 else secrets.randbits(63)
     generation = GenerationRequest(
         mode=Mode.REPLY_TEXT if output_format is None else Mode.REPLY_AUDIO,
-        tools=bool(tool_names),
+        tools=bool(tools),
         tool_required=is_call_required,
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
@@ -81,7 +86,8 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     )
     return AnswerPlan(
         turns=turns_of(request.messages, transcript_of, max_audio_s=limits.max_input_audio_s),
-        tool_names=tool_names,
+        tools=tools,
+        text_schema=_text_schema(request, output_format),
         output_format=output_format,
         generation=generation,
         max_total_tokens=max_total,
@@ -104,8 +110,6 @@ def _refuse_unserved(request: ChatRequest) -> None:
             raise unsupported(name, getattr(request, name), [0])
     if request.logit_bias:
         raise unsupported("logit_bias", request.logit_bias, "an empty map")
-    if request.response_format is not None and request.response_format.type != "text":
-        raise unsupported("response_format.type", request.response_format.type, ["text"])
     if request.functions is not None:
         raise unsupported("functions", "functions", "tools", "Use tools instead.")
     if request.function_call is not None:
@@ -174,38 +178,58 @@ def _check_speed(request: ChatRequest) -> None:
             raise unsupported(name, value, [1.0])
 
 
-def _tools(request: ChatRequest) -> tuple[list[str], bool]:
-    """Names of the tools that the model is to see, and whether it must call one."""
-    names = _offered_names(request)
+def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> dict[str, Any] | None:
+    """What the text must satisfy; None where it is free."""
+    wanted = request.response_format
+    if wanted is None or wanted.type == "text":
+        return None
+    if output_format is not None:
+        raise unsupported("response_format.type", wanted.type, ["text"], "Or ask for text only.")
+    if wanted.type == "json_object":
+        return {"type": "object"}
+    if wanted.json_schema is None:
+        message = "Missing 'response_format.json_schema': type is json_schema. Add it."
+        raise invalid_value("response_format.json_schema", message, "missing_required_parameter")
+    schema = wanted.json_schema.schema_ or {"type": "object"}
+    check_schema(schema, "response_format.json_schema.schema", strict=bool(wanted.json_schema.strict))
+    return schema
+
+
+def _tools(request: ChatRequest) -> tuple[dict[str, dict[str, Any] | None], bool]:
+    """The tools that the model may call, and whether it must call one."""
+    tools = _offered(request)
     choice = request.tool_choice
     if choice is None:
-        return names, False
+        return tools, False
     if choice == "none":
-        return [], False
-    if not names:
+        return {}, False
+    if not tools:
         message = "Invalid 'tool_choice': only allowed with tools. Offer tools, or leave tool_choice out."
         raise invalid_value("tool_choice", message)
     if isinstance(choice, AllowedTools):
         raise unsupported("tool_choice.type", "allowed_tools", ["function"], "Offer fewer tools.")
     if isinstance(choice, NamedToolChoice):
-        if choice.function.name not in names:
+        name = choice.function.name
+        if name not in tools:
             param = "tool_choice.function.name"
-            message = f"Invalid '{param}': {choice.function.name!r} is not in tools. Allowed: {names}."
+            message = f"Invalid '{param}': {name!r} is not in tools. Allowed: {list(tools)}."
             raise invalid_value(param, message)
-        return [choice.function.name], True
-    return names, choice == "required"
+        return {name: tools[name]}, True
+    return tools, choice == "required"
 
 
-def _offered_names(request: ChatRequest) -> list[str]:
-    names: list[str] = []
+def _offered(request: ChatRequest) -> dict[str, dict[str, Any] | None]:
+    tools: dict[str, dict[str, Any] | None] = {}
     for index, tool in enumerate(request.tools or []):
         if isinstance(tool, CustomTool):
             raise unsupported(f"tools[{index}].type", "custom", ["function"])
-        if tool.function.name in names:
+        function = tool.function
+        if function.name in tools:
             param = f"tools[{index}].function.name"
-            message = f"Invalid '{param}': {tool.function.name!r} is there twice. Rename one."
+            message = f"Invalid '{param}': {function.name!r} is there twice. Rename one."
             raise invalid_value(param, message)
-        if tool.function.strict:
-            raise unsupported(f"tools[{index}].function.strict", True, [False])
-        names.append(tool.function.name)
-    return names
+        if function.parameters is not None:
+            param = f"tools[{index}].function.parameters"
+            check_schema(function.parameters, param, strict=bool(function.strict))
+        tools[function.name] = function.parameters
+    return tools

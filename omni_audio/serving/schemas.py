@@ -187,10 +187,20 @@ class AllowedTools(StrictModel):
     type: Literal["allowed_tools"]
 
 
+class JsonSchemaFormat(StrictModel):
+    """A schema with its name."""
+
+    name: FunctionName
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
 class ResponseFormat(StrictModel):
     """How text is to be formed."""
 
     type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaFormat | None = None
 
 
 class StreamOptions(StrictModel):

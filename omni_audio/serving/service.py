@@ -127,15 +127,29 @@ class ChatService:
     def _prepare(self, request: ChatRequest, owner: str) -> tuple[AnswerPlan, TokenSequence]:
         with torch.inference_mode():
             plan = plan_answer(request, self.config.limits, partial(self._transcript, owner))
+            self._add_forms(plan)
             num_chars = sum(len(turn.text or "") for turn in plan.turns)
             # Text so long that it cannot fit is not worth encoding.
             self._check_length(-(-num_chars // self._longest_token_bytes))
             try:
-                prompt = self.assistant.prompt(plan.turns, plan.mode, plan.tool_names or None)
+                prompt = self.assistant.prompt(plan.turns, plan.mode, list(plan.tools) or None)
             except ValueError as error:
                 raise invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}") from error
         self._check_length(len(prompt))
         return plan, prompt
+
+    def _add_forms(self, plan: AnswerPlan) -> None:
+        """Compiles what a call and the text must look like."""
+        forms, generation = self.assistant.forms, plan.generation
+        try:
+            generation.call_form = forms.call(plan.tools) if plan.tools else None
+        except ValueError as error:
+            raise invalid_value("tools", f"Invalid 'tools': {error}", "invalid_schema") from error
+        try:
+            generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
+        except ValueError as error:
+            name = "response_format.json_schema.schema"
+            raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
 
     def _check_length(self, num_positions: int) -> None:
         limit = self.config.limits.max_prompt_positions

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import json
 import wave
 from concurrent.futures import ThreadPoolExecutor
 
+import jsonschema
 import numpy as np
 import openai
 import pytest
@@ -52,6 +54,38 @@ def test_models(client):
     model = client.models.retrieve(MODEL)
     assert (model.id, model.object, model.owned_by) == (MODEL, "model", "omni-audio")
     assert model.created > 0
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_text_by_schema(client, is_stream):
+    schema = {
+        "type": "object",
+        "properties": {"unit": {"enum": ["seconds", "minutes"]}, "value": {"type": "integer", "maximum": 99}},
+        "required": ["unit", "value"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "timer", "schema": schema, "strict": True}}
+    answer = create(client, response_format=wanted, seed=1, stream=is_stream)
+    if is_stream:
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in answer)
+    else:
+        text = answer.choices[0].message.content
+        assert answer.choices[0].finish_reason == "stop"
+    jsonschema.validate(json.loads(text), schema)
+
+
+def test_required_call_keeps_to_its_parameters(client):
+    parameters = {
+        "type": "object",
+        "properties": {"room": {"enum": ["hall", "attic"]}, "on": {"type": "boolean"}},
+        "required": ["room", "on"],
+        "additionalProperties": False,
+    }
+    tool = {"type": "function", "function": {"name": "switch", "parameters": parameters, "strict": True}}
+    choice = create(client, tools=[tool], tool_choice="required", seed=2).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.tool_calls[0].function.name == "switch"
+    jsonschema.validate(json.loads(choice.message.tool_calls[0].function.arguments), parameters)
 
 
 def test_text_reply(client):

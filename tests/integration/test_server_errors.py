@@ -18,6 +18,22 @@ def clip(data, sound_format="wav"):
     return {"messages": [{"role": "user", "content": [part]}]}
 
 
+def function(**fields):
+    return {"type": "function", "function": {"name": "f", **fields}}
+
+
+def wanted(schema, strict=False):
+    return {"type": "json_schema", "json_schema": {"name": "s", "schema": schema, "strict": strict}}
+
+
+def nested(num_levels):
+    """A strict schema of objects in objects."""
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    for _ in range(num_levels - 1):
+        schema = {**schema, "properties": {"a": schema}, "required": ["a"]}
+    return schema
+
+
 @pytest.fixture(scope="module")
 def http(server_url):
     with httpx.Client(base_url=server_url, timeout=10) as client:
@@ -63,7 +79,34 @@ CLIP = "messages[0].content[0].input_audio"
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"frequency_penalty": 0.5}, "frequency_penalty"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"response_format": {"type": "json_object"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {
+                "response_format": {"type": "json_object"},
+                "audio": {"voice": "alloy", "format": "wav"},
+                **SOUND,
+            },
+            "response_format.type",
+        ),
+        *[
+            ({"response_format": wanted(schema)}, "response_format.json_schema.schema")
+            for schema in (
+                {"type": "strange"},
+                {"$ref": "http://elsewhere/schema"},
+                {"type": "object", "properties": {str(i): {} for i in range(5001)}},
+                {"enum": list(range(50_000))},
+                nested(400),
+            )
+        ],
+        *[
+            ({"response_format": wanted(schema, strict=True)}, "response_format.json_schema.schema")
+            for schema in (
+                {"type": "string"},
+                {"type": "object", "properties": {"a": {}}, "additionalProperties": False},
+                {"type": "object", "properties": {"a": {}}, "required": ["a"]},
+                nested(11),
+            )
+        ],
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"max_completion_tokens": 3}, "max_tokens"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
@@ -84,7 +127,11 @@ CLIP = "messages[0].content[0].input_audio"
             {"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}}},
             "tool_choice.type",
         ),
-        ({"tools": [{**TOOL, "function": {"name": "f", "strict": True}}]}, "tools[0].function.strict"),
+        (
+            {"tools": [function(parameters={"type": "object", "properties": {"a": {}}}, strict=True)]},
+            "tools[0].function.parameters",
+        ),
+        ({"tools": [function(parameters={"properties": {"a": {"type": "odd"}}})]}, "tools"),
         (
             {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}},
             "tool_choice.function.name",

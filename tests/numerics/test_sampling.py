@@ -1,5 +1,7 @@
 """Sampling: each filter keeps what it says, in the order of the reference; a stream's draws are its own."""
 
+from collections.abc import Collection
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from streams import document, run, said_by
 from omni_audio.model.events import AudioFrame, TextToken
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sampling import Sampler
+from omni_audio.model.sampling import Sampler, choose
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
 from omni_audio.model.transformer import OmniModel
@@ -18,10 +20,14 @@ NEVER = float("-inf")
 LOGITS = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=24)
 
 
+def chosen(sampler: Sampler, logits: list[float], seen: Collection[int] = ()) -> int:
+    return choose([sampler], torch.tensor([logits]), [seen])[0]
+
+
 def drawn(logits: list[float], num: int = 120, seen: tuple[int, ...] = (), **settings_: object) -> set[int]:
     """Ids that `num` draws gave."""
     sampler = Sampler(seed=1, **settings_)
-    return {sampler.choose(torch.tensor(logits), seen) for _ in range(num)}
+    return {chosen(sampler, logits, seen) for _ in range(num)}
 
 
 def reference(logits: list[float], seen: set[int], settings_: dict, edge: float = 0.0) -> dict[int, float]:
@@ -71,7 +77,7 @@ def test_frequencies_are_the_reference_probabilities() -> None:
     logits = [2.0, 1.5, 1.0, 0.0, -1.0, NEVER]
     settings_ = {"temperature": 0.9, "top_k": 4, "top_p": 0.93, "min_p": 0.05, "repetition_penalty": 1.5}
     sampler = Sampler(seed=7, **settings_)
-    draws = torch.tensor([sampler.choose(torch.tensor(logits), {0}) for _ in range(4000)])
+    draws = torch.tensor([chosen(sampler, logits, {0}) for _ in range(4000)])
     expected = reference(logits, {0}, settings_)
     for token in range(len(logits)):
         assert abs(float((draws == token).float().mean()) - expected.get(token, 0.0)) < 0.03
@@ -92,12 +98,45 @@ def test_each_filter_keeps_what_it_says() -> None:
 
 def test_the_penalty_weakens_what_was_seen_greedy_too() -> None:
     logits = [3.0, 2.0, -0.1, -0.15]
-    assert Sampler(repetition_penalty=1.6).choose(torch.tensor(logits), {0}) == 1
-    assert Sampler(repetition_penalty=1.6).choose(torch.tensor(logits), {0, 1}) == 0
-    assert Sampler(repetition_penalty=2.0).choose(torch.tensor(logits[2:]), {0}) == 1
-    assert Sampler(repetition_penalty=0.5).choose(torch.tensor(logits), {1}) == 1
-    assert Sampler(repetition_penalty=9.0).choose(torch.tensor([NEVER, 1.0]), {0, 1}) == 1
-    assert Sampler().choose(torch.tensor(logits), {0}) == 0
+    assert chosen(Sampler(repetition_penalty=1.6), logits, {0}) == 1
+    assert chosen(Sampler(repetition_penalty=1.6), logits, {0, 1}) == 0
+    assert chosen(Sampler(repetition_penalty=2.0), logits[2:], {0}) == 1
+    assert chosen(Sampler(repetition_penalty=0.5), logits, {1}) == 1
+    assert chosen(Sampler(repetition_penalty=9.0), [NEVER, 1.0], {0, 1}) == 1
+    assert chosen(Sampler(), logits, {0}) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 2)), min_size=2, max_size=9),
+    seed=st.integers(0, 99),
+)
+def test_a_row_is_drawn_alike_whatever_lies_beside_it(rows: list[tuple[int, float]], seed: int) -> None:
+    def samplers() -> list[Sampler]:
+        return [
+            Sampler(
+                temperature=0.0 if temperature < 0.1 else temperature,
+                top_k=(None, 3)[kind % 2],
+                top_p=(1.0, 0.8)[kind // 2],
+                min_p=(0.0, 0.1)[kind % 2],
+                repetition_penalty=(1.0, 1.4)[kind // 2],
+                seed=seed + i,
+            )
+            for i, (kind, temperature) in enumerate(rows)
+        ]
+
+    logits_BV = torch.randn(len(rows), 50, generator=torch.Generator().manual_seed(seed)) * 3
+    seen = [set(range(i)) for i in range(len(rows))]
+    together, alone = samplers(), samplers()
+    for _ in range(5):
+        apart = [choose([s], logits_BV[i : i + 1], [seen[i]])[0] for i, s in enumerate(alone)]
+        assert choose(together, logits_BV, seen) == apart
+
+
+@pytest.mark.parametrize("logits", [[NEVER, NEVER], [1.0, float("nan")]])
+def test_nothing_to_draw_from_is_named(logits: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"^logits = 'NaN or none that is finite' is not allowed"):
+        chosen(Sampler(temperature=1.0), logits)
 
 
 @pytest.mark.parametrize(

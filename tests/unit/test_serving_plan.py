@@ -61,7 +61,7 @@ def test_spoken_answer():
 )
 def test_tool_choice(choice, names, required):
     made = plan(tools=TOOLS, tool_choice=choice)
-    assert made.tool_names == names
+    assert list(made.tools) == names
     assert made.generation.tools == bool(names)
     assert made.generation.tool_required == required
 

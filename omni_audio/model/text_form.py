@@ -1,0 +1,139 @@
+"""Forms that text has to have: a JSON schema, as masks over text ids that llguidance computes.
+
+Strings keep to the schema by construction, whatever is drawn; what they say is the network's.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+from torch import Tensor
+
+from omni_audio.checks import require
+from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
+
+_REMEDY = (
+    "Give a JSON schema without remote references that something can satisfy; llguidance lists what it knows."
+)
+
+
+class FormState:
+    """How far one text has come."""
+
+    def __init__(self, matcher: LLMatcher, num_text: int) -> None:
+        self._matcher, self._num_text = matcher, num_text
+
+    def allowed(self) -> Tensor:
+        """(num_text,) bool: the text ids, counted from the first, that may come next; none behind a text's end."""
+        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        return torch.from_numpy(np.unpackbits(bits, count=self._num_text, bitorder="little").astype(bool))
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the text is whole as it stands."""
+        return self._matcher.is_accepting()
+
+    def push(self, token: int) -> None:
+        """Takes a text id, counted from the first.
+
+        Raises:
+            ValueError: it was not allowed.
+        """
+        remedy = "Choose among those of allowed()."
+        require(self._matcher.consume_token(token), "text id", token, "one that the form allows", remedy)
+
+
+class TextForm:
+    """A compiled form, which many texts can begin."""
+
+    def __init__(self, start: LLMatcher, num_text: int) -> None:
+        self._start, self._num_text = start, num_text
+
+    def begin(self) -> FormState:
+        """A text that is empty yet."""
+        return FormState(self._start.deep_copy(), self._num_text)
+
+
+class _Ids:
+    """The text ids of a vocabulary, as llguidance asks for them; the end of a text is one id more."""
+
+    bos_token_id = None
+
+    def __init__(self, text: TextTokenizer, num_text: int) -> None:
+        self._text = text
+        self.eos_token_id = num_text
+        self.special_token_ids = [num_text]
+        self.tokens = [text.token_bytes(NUM_SPECIAL + token) for token in range(num_text)] + [b"<end>"]
+
+    def __call__(self, text: str) -> list[int]:
+        return [token - NUM_SPECIAL for token in self._text.encode(text)]
+
+
+class TextForms:
+    """Compiles forms for one text vocabulary and keeps the last ones.
+
+    Compiling takes milliseconds, for hostile schemas a second: keep it away from the loop that serves other streams.
+
+    Args:
+        text: the vocabulary.
+        num_text: ids it has room for.
+        num_kept: compiled forms that are kept.
+    """
+
+    def __init__(self, text: TextTokenizer, num_text: int, num_kept: int = 64) -> None:
+        self._num_text, self._num_kept = num_text, num_kept
+        self._ids = LLTokenizer(TokenizerWrapper(_Ids(text, num_text)))
+        self._kept: OrderedDict[str, TextForm] = OrderedDict()
+
+    def json(self, schema: Mapping[str, Any]) -> TextForm:
+        """The form of compact JSON that satisfies the schema; the keys of an object come in the schema's order.
+
+        Raises:
+            ValueError: the schema is none, nothing satisfies it, or it asks for what llguidance does not know.
+        """
+        key = json.dumps(schema)
+        if key not in self._kept:
+            self._kept[key] = self._compiled(key)
+            if len(self._kept) > self._num_kept:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def call(self, tools: Mapping[str, Mapping[str, Any] | None]) -> TextForm:
+        """The form of a call of one of the tools: name -> schema of its arguments, None for any object.
+
+        Raises:
+            ValueError: as json(), with the name of the tool.
+        """
+        for name, parameters in tools.items():
+            try:
+                self.json(_call_schema(name, parameters))
+            except ValueError as error:
+                raise ValueError(f"tool {name!r}: {error}") from error
+        return self.json({"anyOf": [_call_schema(name, parameters) for name, parameters in tools.items()]})
+
+    def _compiled(self, schema: str) -> TextForm:
+        # As calls stand in training: no blanks outside strings.
+        grammar = LLMatcher.grammar_from_json_schema(
+            schema, overrides={"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+        )
+        matcher = LLMatcher(self._ids, grammar, log_level=0)
+        if not matcher.is_error():
+            matcher.compute_bitmask()  # some schemas fail at the first step
+        error = matcher.get_error()[:300]
+        require(not error, "schema", error, "one that can be followed", _REMEDY)
+        return TextForm(matcher, self._num_text)
+
+
+def _call_schema(name: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    arguments = {"type": "object"} if parameters is None else {"type": "object", **parameters}
+    return {
+        "type": "object",
+        "properties": {"name": {"const": name}, "arguments": arguments},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }

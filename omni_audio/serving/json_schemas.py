@@ -1,0 +1,62 @@
+"""JSON schemas in requests: how large they may be, and what `strict` asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from omni_audio.serving.errors import invalid_value
+
+MAX_PROPERTIES = 5000
+MAX_ENUM_VALUES = 1000
+MAX_DEPTH = 200
+MAX_STRICT_LEVELS = 10
+
+
+def check_schema(schema: dict[str, Any], param: str, *, strict: bool) -> None:
+    """Refuses a schema that is too large, or breaks the rules of `strict`.
+
+    Raises:
+        ApiError: 400 that names `param`.
+    """
+    num_properties = num_values = 0
+    for part, level, depth in _parts(schema):
+        properties = part.get("properties")
+        num_properties += len(properties) if isinstance(properties, dict) else 0
+        values = part.get("enum")
+        num_values += len(values) if isinstance(values, list) else 0
+        _require(depth <= MAX_DEPTH, param, f"its objects lie more than {MAX_DEPTH} deep")
+        _require(num_properties <= MAX_PROPERTIES, param, f"it has more than {MAX_PROPERTIES} properties")
+        _require(num_values <= MAX_ENUM_VALUES, param, f"it has more than {MAX_ENUM_VALUES} enum values")
+        is_shallow = not strict or level <= MAX_STRICT_LEVELS
+        _require(is_shallow, param, f"strict wants at most {MAX_STRICT_LEVELS} levels")
+        if strict and isinstance(properties, dict):
+            required = part.get("required")
+            names = set(required) if isinstance(required, list) else set()
+            _require(names >= set(properties), param, "strict wants every property in required")
+            _require(
+                part.get("additionalProperties") is False, param, "strict wants additionalProperties false"
+            )
+    if strict:
+        _require(schema.get("type") == "object", param, "strict wants an object at the root")
+
+
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Every object in the schema, its level (properties and items go one down) and how deep it lies, the root at 1."""
+    waiting: list[tuple[Any, int, int]] = [(schema, 1, 1)]
+    while waiting:
+        part, level, depth = waiting.pop()
+        if isinstance(part, list):
+            waiting += [(item, level, depth + 1) for item in part]
+        elif isinstance(part, dict):
+            yield part, level, depth
+            for key, value in part.items():
+                if key == "properties" and isinstance(value, dict):
+                    waiting += [(item, level + 1, depth + 1) for item in value.values()]
+                elif key not in ("enum", "const", "default", "examples"):
+                    waiting.append((value, level + (key == "items"), depth + 1))
+
+
+def _require(ok: bool, param: str, reason: str) -> None:
+    if not ok:
+        raise invalid_value(param, f"Invalid '{param}': {reason}. Simplify the schema.", "invalid_schema")

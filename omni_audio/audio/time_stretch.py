@@ -17,13 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from omni_audio.audio.units import MAX_SPEED, MIN_SPEED
 from omni_audio.checks import require, require_range
-
-MIN_SPEED: Final = 0.25
-"""Slowest speed: four times as long."""
-
-MAX_SPEED: Final = 4.0
-"""Fastest speed: a quarter as long."""
 
 STRETCH_HOP_SAMPLES: Final = 160
 """Samples that are given out at a time: 10 ms."""

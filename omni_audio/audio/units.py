@@ -26,3 +26,9 @@ MEL_RATE_HZ: Final = SAMPLE_RATE_HZ / HOP_SAMPLES
 
 FRAME_RATE_HZ: Final = SAMPLE_RATE_HZ / FRAME_SAMPLES
 """Model frames a second: 12.5."""
+
+MIN_SPEED: Final = 0.25
+"""Slowest speed of spoken answers: four times as long."""
+
+MAX_SPEED: Final = 4.0
+"""Fastest speed of spoken answers: a quarter as long."""

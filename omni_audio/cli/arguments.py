@@ -1,7 +1,11 @@
 """Arguments that several commands share: Hydra overrides, the build, sound files."""
 
 import argparse
+import math
 from pathlib import Path
+
+from omni_audio.audio.units import MAX_SPEED, MIN_SPEED
+from omni_audio.checks import require
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -59,6 +63,30 @@ def add_nf4(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nf4", action="store_true", help="load the model with 4-bit weights (bitsandbytes NF4)"
     )
+
+
+def add_speed(parser: argparse.ArgumentParser) -> None:
+    """Adds --speed; speed_of() reads it."""
+    parser.add_argument(
+        "--speed",
+        metavar="X",
+        help=f"how fast it is spoken, {MIN_SPEED:g} to {MAX_SPEED:g}, at the same pitch; default: 1",
+    )
+
+
+def speed_of(given: str | None) -> float:
+    """Returns the speed that --speed asks for; 1 where it was not given.
+
+    Raises:
+        ValueError: it is no number, or out of range.
+    """
+    try:
+        speed = 1.0 if given is None else float(given)
+    except ValueError:
+        speed = math.nan
+    allowed, remedy = f"a number from {MIN_SPEED:g} to {MAX_SPEED:g}", "Name one in that range, such as 0.8."
+    require(MIN_SPEED <= speed <= MAX_SPEED, "--speed", given, allowed, remedy)
+    return speed
 
 
 def add_codebooks(parser: argparse.ArgumentParser, text: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omni_audio.cli.arguments import add_build, add_nf4, input_file, output_wav
+from omni_audio.cli.arguments import add_build, add_nf4, add_speed, input_file, output_wav, speed_of
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -17,6 +17,7 @@ examples:
   omni-audio chat question.wav --tools                   a tool call is printed as JSON; it is not run
   omni-audio chat question.wav --tool set_timer --tool set_light
   omni-audio chat --text "what is three plus four"
+  omni-audio chat question.wav --out reply.wav --speed 1.5
   omni-audio chat first.wav second.wav --out reply.wav   two turns
 """
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tool", action="append", default=[], metavar="NAME", help="offer this tool; may be repeated"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the sound's sampling; default: 0")
+    add_speed(parser)
     add_build(parser)
     add_nf4(parser)
 
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints what was heard and answered, turn by turn."""
     files, out = _requests(args)
+    speed = _speed(args)
     tools = _tools(args.tools, args.tool)
     build = require_build(args.build)
     from omni_audio.audio.io import load_audio, save_wav
@@ -58,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     assistant = load_assistant(build, args.nf4)
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
     call_form = assistant.forms.call(tools) if tools else None
-    request = GenerationRequest(mode=mode, tools=bool(tools), call_form=call_form, seed=args.seed)
+    request = GenerationRequest(
+        mode=mode, tools=bool(tools), call_form=call_form, speed=speed, seed=args.seed
+    )
     turns: list[Turn] = []
     pcm_S = None
     for turn in asked:
@@ -89,6 +94,12 @@ def _requests(args: argparse.Namespace) -> tuple[list[Path], Path | None]:
     if args.text is not None and not args.text.strip():
         raise ValueError("--text is empty: write a request")
     return files, None if args.out is None else output_wav(args.out)
+
+
+def _speed(args: argparse.Namespace) -> float:
+    if args.speed is not None and args.out is None:
+        raise ValueError(f"--speed {args.speed} needs an answer in sound: add --out FILE")
+    return speed_of(args.speed)
 
 
 def _tools(all_tools: bool, named: list[str]) -> dict[str, dict[str, Any]]:

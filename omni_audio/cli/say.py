@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, output_wav
+from omni_audio.cli.arguments import add_build, add_nf4, add_speed, output_wav, speed_of
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
 examples:
   omni-audio say "your timer is set for ten minutes"
   omni-audio say "the light is on" --out light.wav
+  omni-audio say "the light is on" --speed 0.8           slower, at the same pitch
 """
 
 
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("speech.wav"), metavar="FILE", help="default: speech.wav"
     )
+    add_speed(parser)
     add_build(parser)
     add_nf4(parser)
 
@@ -27,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
     """Writes the spoken text."""
     if not args.text.strip():
         raise ValueError("text is empty: say what to speak")
-    out = output_wav(args.out)
+    out, speed = output_wav(args.out), speed_of(args.speed)
     build = require_build(args.build)
     from omni_audio.audio.io import save_wav
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_assistant
 
-    pcm_S = load_assistant(build, args.nf4).say(args.text).pcm_S
+    pcm_S = load_assistant(build, args.nf4).say(args.text, speed=speed).pcm_S
     if pcm_S is None:
         raise RuntimeError(f"the model made no sound for {args.text!r}")
     save_wav(out, pcm_S)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omni_audio.audio.time_stretch import flush, initial_stretch_state, stretch
 from omni_audio.checks import require
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
@@ -68,7 +69,10 @@ class Reply:
 
 @dataclass(slots=True)
 class Piece:
-    """A bit of a streamed answer: text, a tool call's JSON, or sound; `reason` on the last."""
+    """A bit of a streamed answer: text, a tool call's JSON, or sound; `reason` on the last.
+
+    `pcm_S` is empty where frames came whose samples are not complete yet.
+    """
 
     text: str = ""
     tool: str = ""
@@ -82,11 +86,20 @@ class PieceDecoder:
     """Turns the events of one stream into pieces: BPE ids to text, frames to sound, each with its own state.
 
     An id may end inside a letter: its bytes then wait for the next id.
+
+    Args:
+        tokenizer: makes the sound.
+        text: makes the words.
+        speed: of the sound, 0.25..4; its memory is constant at each.
+
+    Raises:
+        ValueError: the speed is outside 0.25..4.
     """
 
-    def __init__(self, tokenizer: AudioTokenizer, text: TextTokenizer) -> None:
+    def __init__(self, tokenizer: AudioTokenizer, text: TextTokenizer, speed: float = 1.0) -> None:
         self.tokenizer, self.text = tokenizer, text
         self.vocoder_state = tokenizer.initial_decoder_state()
+        self.stretch_state = initial_stretch_state(speed)
         self.letters = {
             kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)
         }
@@ -103,19 +116,25 @@ class PieceDecoder:
             pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
                 event.codes_K[None, None], self.vocoder_state
             )
-            return Piece(pcm_S=pcm_BS[0].cpu(), num_frames=1)
+            return Piece(pcm_S=self._at_speed(pcm_BS)[0], num_frames=1)
         if isinstance(event, Finished):
-            tail = (
-                None
-                if self.vocoder_state.is_first
-                else self.tokenizer.vocoder.flush(self.vocoder_state)[0].cpu()
-            )
+            tail = None
+            if not self.vocoder_state.is_first:
+                tail_BS = self.tokenizer.vocoder.flush(self.vocoder_state)
+                tail = self._at_speed(tail_BS, is_last=True)[0]
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
         words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
         if isinstance(event, ToolToken):
             return Piece(tool=words, starts_call=event.starts_call)
         return Piece(text=words)
+
+    def _at_speed(self, pcm_BS: Tensor, is_last: bool = False) -> Tensor:
+        """What further samples (1, S) complete, (1, S'), in the CPU's memory; at speed 1 they need not wait."""
+        if self.stretch_state.speed == 1:
+            return pcm_BS.cpu()
+        ready_BS, self.stretch_state = stretch(pcm_BS.cpu(), self.stretch_state)
+        return torch.cat([ready_BS, flush(self.stretch_state)], -1) if is_last else ready_BS
 
 
 def tools_text(tools: list[str]) -> str:
@@ -224,11 +243,15 @@ class Assistant:
         else:
             builder.system(turn.text)
 
+    def piece_decoder(self, request: GenerationRequest) -> PieceDecoder:
+        """What turns the events of an answer to this request into pieces."""
+        return PieceDecoder(self.tokenizer, self.text, request.speed)
+
     def stream(self, prompt: TokenSequence, request: GenerationRequest) -> Iterator[Piece]:
         """The answer, piece by piece."""
         generator = Generator(self.model, num_slots=1)
         generator.open(0, prompt, request)
-        decoder = PieceDecoder(self.tokenizer, self.text)
+        decoder = self.piece_decoder(request)
         while generator.streams:
             for event in generator.step():
                 yield decoder.push(event)
@@ -244,7 +267,7 @@ class Assistant:
                 reply.tool_calls.append("")
             if piece.tool:
                 reply.tool_calls[-1] += piece.tool
-            if piece.pcm_S is not None:
+            if piece.pcm_S is not None and piece.pcm_S.numel() > 0:
                 sound.append(piece.pcm_S)
                 reply.first_audio_s = now if reply.first_audio_s is None else reply.first_audio_s
             reply.num_frames += piece.num_frames

@@ -85,7 +85,7 @@ class Conversation:
         self._end_spoken_turn()
         self._feed(self.assistant.builder().assistant(request.mode))
         self.generator.answer(self.slot, request)
-        return PieceDecoder(self.assistant.tokenizer, self.assistant.text)
+        return self.assistant.piece_decoder(request)
 
     def answer(self, request: GenerationRequest) -> Iterator[Piece]:
         """The answer, piece by piece; for a generator of its own, since events of other slots are dropped.

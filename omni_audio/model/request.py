@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from omni_audio.audio.time_stretch import require_speed
 from omni_audio.checks import require
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode
@@ -22,6 +23,8 @@ class GenerationRequest:
         audio_temperature, audio_top_k, audio_top_p, audio_min_p: the same of semantic and acoustic codes, and of where
             a given word ends.
         audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
+        speed: of the sound, 0.25..4, at the same pitch; 2 is half as long, 1 leaves every sample as it is. It changes
+            no draw: the codes, and with them `max_frames`, are those of speed 1.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
         text_form: what form the text of Mode.REPLY_TEXT must have; None leaves it free.
@@ -43,6 +46,7 @@ class GenerationRequest:
     audio_top_p: float = 0.95
     audio_min_p: float = 0.0
     audio_repetition_penalty: float = 1.0
+    speed: float = 1.0
     seed: int = 0
     max_text_tokens: int = 256
     max_frames: int = 375
@@ -53,6 +57,7 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         self.text_sampler()
         self.audio_sampler()
+        require_speed(self.speed)
         require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
         require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
         require(

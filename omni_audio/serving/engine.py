@@ -60,7 +60,7 @@ class Engine:
 
     Args:
         make_generator: gives a fresh generator; called again after a failed step, which leaves unknown state.
-        make_decoder: gives the decoder of one stream's events (pending bytes, vocoder state).
+        make_decoder: gives the decoder of one stream's events (pending bytes, vocoder state), by its request.
         num_slots: streams that run at once.
         queue_limit: streams that may wait for a slot; more are refused with 503.
         limit_events: events that may wait for one reader.
@@ -69,7 +69,7 @@ class Engine:
     def __init__(
         self,
         make_generator: Callable[[], Generator],
-        make_decoder: Callable[[], PieceDecoder],
+        make_decoder: Callable[[GenerationRequest], PieceDecoder],
         *,
         num_slots: int,
         queue_limit: int,
@@ -203,7 +203,7 @@ class Engine:
                     return
                 stream = self._pending.popleft()
                 # Taken under the lock, so that submit() never sees the stream in neither place.
-                self._active[slot] = (stream, self._make_decoder())
+                self._active[slot] = (stream, self._make_decoder(stream.request))
             stream.times.admitted_s = time.monotonic()
             self.counters.admitted += 1
             try:
@@ -247,7 +247,7 @@ class Engine:
         if stream.times.first_token_s is None:
             stream.times.first_token_s = now_s
         made = _delta(event, decoder.push(event))
-        if isinstance(made, AudioDelta) and stream.times.first_audio_s is None:
+        if isinstance(made, AudioDelta) and made.pcm_S.size > 0 and stream.times.first_audio_s is None:
             stream.times.first_audio_s = time.monotonic()
         stream.made.add(made)
         if not stream.put(made):

@@ -58,6 +58,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     """
     _refuse_unserved(request)
     output_format = _output_format(request, limits)
+    speed = _speed(request, output_format)
     tools, is_call_required = _tools(request)
     max_total = _max_total_tokens(request)
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
@@ -80,6 +81,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         tool_required=is_call_required,
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
+        speed=speed,
         seed=seed,
         max_text_tokens=min(limits.max_text_tokens, max_total or limits.max_text_tokens),
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
@@ -129,7 +131,7 @@ def _max_total_tokens(request: ChatRequest) -> int | None:
 
 
 def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat | None:
-    """None for text; otherwise the format of the sound. Checks voice and speed too."""
+    """None for text; otherwise the format of the sound. Checks the voice too."""
     modalities = request.modalities
     wants_audio = modalities is not None and "audio" in modalities
     if modalities is not None and len(set(modalities)) != len(modalities):
@@ -144,7 +146,6 @@ def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat 
         wants_audio = request.mode == "audio"
         if wants_audio and audio is None:
             audio = AudioOptions(voice=DEFAULT_VOICE, format="pcm16" if request.stream else "wav")
-    _check_speed(request)
     if not wants_audio:
         if audio is not None:
             message = "Invalid 'audio': only allowed with 'audio' in modalities. Add it, or leave audio out."
@@ -163,7 +164,8 @@ def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat 
     return OutputFormat(audio.format)
 
 
-def _check_speed(request: ChatRequest) -> None:
+def _speed(request: ChatRequest, output_format: OutputFormat | None) -> float:
+    """Speed of the sound, from the one or more places that name it."""
     found = {"speed": request.speed}
     if request.audio is not None:
         found["audio.speed"] = request.audio.speed
@@ -173,9 +175,11 @@ def _check_speed(request: ChatRequest) -> None:
     if len(set(given.values())) > 1:
         name = list(given)[-1]
         raise invalid_value(name, f"Invalid '{name}': two different speeds were given: {given}. Send one.")
-    for name, value in given.items():
-        if value != 1.0:
-            raise unsupported(name, value, [1.0])
+    speed = next(iter(given.values()), 1.0)
+    if output_format is None and speed != 1.0:
+        message = f"Invalid 'speed': {speed} with text output. Leave it out, or add 'audio' to modalities."
+        raise invalid_value("speed", message)
+    return speed
 
 
 def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import ConfigDict, Field
 
+from omni_audio.audio.units import MAX_SPEED, MIN_SPEED
 from omni_audio.serving.errors import ApiError
 
 MAX_INT64 = 2**63 - 1
@@ -15,7 +16,7 @@ MAX_ECHO_CHARS = 300
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 
-Speed = Annotated[float, Field(ge=0.25, le=4.0)]
+Speed = Annotated[float, Field(ge=MIN_SPEED, le=MAX_SPEED)]
 Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
 FunctionName = Annotated[str, Field(pattern=NAME_PATTERN)]
 PositiveInt = Annotated[int, Field(ge=1, le=MAX_INT64)]

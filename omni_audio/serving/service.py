@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import torch
 
-from omni_audio.model.assistant import Assistant, PieceDecoder
+from omni_audio.model.assistant import Assistant
 from omni_audio.model.generate import Generator
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
@@ -59,7 +59,7 @@ class ChatService:
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots),
-            make_decoder=partial(PieceDecoder, assistant.tokenizer, assistant.text),
+            make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
             limit_events=config.outbox_limit_events,

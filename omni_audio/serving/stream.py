@@ -34,7 +34,7 @@ class ToolDelta:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioDelta:
-    """Some samples of the answer: (S,) float32, 16 kHz."""
+    """Some samples of the answer, perhaps none: (S,) float32, 16 kHz."""
 
     pcm_S: np.ndarray
     num_frames: int = 1

@@ -3,23 +3,18 @@
 Any (B, T, D) sequence will do: the quantised latents at 12.5 Hz, or the vocoder's hidden columns at 100 Hz. Latent k of
 the output stands at (k + 0.5) * speed - 0.5 of the input, so that both cover the same time; before the first and after
 the last latent these are held. The vocoder then makes sound of as many latents as there are, at its own pitch.
+
+Answers are stretched in the waveform (audio/time_stretch.py), which benchmarks/bench_time_stretch.py finds better; this
+is what it is measured against.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
 
 from omni_audio.audio.time_stretch import require_speed
 from omni_audio.checks import require
-
-
-class StretchMethod(Enum):
-    """Where the speed of generated speech is changed."""
-
-    LATENT = "latent"
-    WAVEFORM = "waveform"
 
 
 @dataclass(slots=True)
@@ -118,18 +113,3 @@ def _read(joined_BTD: Tensor, num_received: int, state: LatentStretchState, num_
     after_T = (before_T + 1).clamp_max(joined_BTD.shape[1] - 1)
     before_BTD = joined_BTD[:, before_T]
     return before_BTD + weight_TD * (joined_BTD[:, after_T] - before_BTD)
-
-
-def stretch_method(speed: float) -> StretchMethod:
-    """The better method at a speed, by benchmarks/bench_time_stretch.py on the tokenizer build of 2026-11-22.
-
-    The waveform at every speed. Its mel error is the lowest throughout (2.4 to 7.2 dB; columns at 100 Hz 4.0 to 10.2,
-    latents at 12.5 Hz 5.1 to 11.9), its pitch stays where columns raise human voices by up to 2.5 %, and far from
-    speed 1 so are its word errors (at 0.5: 39 % against 61 and 72). At 0.75 and 1.25 columns had fewer (24 % against
-    30, n 16): less than such a sample can tell. Another build may say otherwise: measure again.
-
-    Raises:
-        ValueError: the speed is outside 0.25..4.
-    """
-    require_speed(speed)
-    return StretchMethod.WAVEFORM

@@ -191,6 +191,58 @@ def test_streamed_sound_in_order(client, clip, sound_format):
     assert words == plain.message.audio.transcript
 
 
+@pytest.mark.parametrize("speed", [0.25, 0.5, 0.8, 1.25, 2.0, 4.0])
+def test_speed_changes_how_long_an_answer_is_and_not_what_it_says(client, speed):
+    audio = {"voice": "alloy", "format": "wav"}
+    usual = create(client, audio=audio, **SPOKEN)
+    answer = create(client, audio=audio | {"speed": speed}, **SPOKEN)
+    message = answer.choices[0].message.audio
+    assert message.transcript == usual.choices[0].message.audio.transcript
+    assert answer.choices[0].finish_reason == usual.choices[0].finish_reason
+    assert answer.usage == usual.usage
+    with wave.open(io.BytesIO(base64.b64decode(message.data))) as file:
+        num_samples = file.getnframes()
+    usual_samples = answer.usage.completion_tokens_details.audio_tokens * FRAME_SAMPLES * 3 / 2
+    assert num_samples == pytest.approx(usual_samples / speed, rel=0.01)
+
+
+@pytest.mark.parametrize(("sound_format", "speed"), [("pcm16", 0.25), ("wav", 1.25), ("pcm16", 4.0)])
+def test_streamed_sound_at_another_speed_is_the_plain_sound(client, sound_format, speed):
+    audio = {"voice": "alloy", "format": sound_format, "speed": speed}
+    plain = create(client, audio=audio, **SPOKEN).choices[0].message.audio
+    deltas = [
+        chunk.choices[0].delta.audio
+        for chunk in create(client, audio=audio, stream=True, **SPOKEN)
+        if chunk.choices[0].delta.audio is not None
+    ]
+    pieces = [delta.data for delta in deltas if delta.data]
+    header_bytes = 44 if sound_format == "wav" else 0
+    joined = base64.b64decode("".join(pieces), validate=True)
+    assert joined[header_bytes:] == base64.b64decode(plain.data)[header_bytes:]
+    assert "".join(delta.transcript or "" for delta in deltas) == plain.transcript
+    assert len(pieces) > 2
+
+
+def test_speed_one_changes_no_byte_wherever_it_stands(client):
+    audio = {"voice": "alloy", "format": "wav"}
+    usual = create(client, audio=audio, **SPOKEN).choices[0].message.audio.data
+    for fields in (
+        {"audio": audio | {"speed": 1.0}},
+        {"audio": audio | {"voice": {"id": "alloy", "speed": 1}}},
+        {"audio": audio, "extra_body": {"speed": 1.0}},
+    ):
+        assert create(client, **fields, **SPOKEN).choices[0].message.audio.data == usual
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("speed", [0, -1, 0.24, 4.01])
+def test_speed_out_of_range_is_a_400_that_names_it(client, speed, is_stream):
+    audio = {"voice": "alloy", "format": "pcm16", "speed": speed}
+    with pytest.raises(openai.BadRequestError) as caught:
+        create(client, audio=audio, stream=is_stream, **SPOKEN)
+    assert (caught.value.param, caught.value.type) == ("audio.speed", "invalid_request_error")
+
+
 def test_earlier_answers_and_calls_are_part_of_the_conversation(client):
     sound = {"audio": {"voice": "alloy", "format": "wav"}, **SPOKEN}
     earlier = create(client, **sound).choices[0].message

@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import os
+import wave
 
 import pytest
 
@@ -81,6 +82,14 @@ def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsy
         (["say", "hello", "--out", "nowhere/a.wav"], "does not exist"),
         (["say", "hello"], "omni-audio train experiment=demo"),
         (["say", "hello", "--build", "nothing"], "'nothing' does not exist"),
+        (
+            ["say", "hello", "--speed", "4.1"],
+            "--speed = '4.1' is not allowed: expected a number from 0.25 to 4. Name one",
+        ),
+        (["say", "hello", "--speed", "fast"], "--speed = 'fast' is not allowed"),
+        (["say", "hello", "--speed", "nan"], "--speed = 'nan' is not allowed"),
+        (["chat", "--text", "hi", "--out", "a.wav", "--speed", "-1"], "--speed = '-1' is not allowed"),
+        (["chat", "--text", "hi", "--speed", "2"], "--speed 2 needs an answer in sound: add --out FILE"),
         (["chat"], "no request"),
         (["chat", "--text", " "], "--text is empty"),
         (
@@ -254,3 +263,17 @@ def test_build_info_takes_a_tokenizer_alone_and_counts_voices(in_empty_folder, c
     assert "ann" not in printed
     assert main.main(["build-info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["voices"]["train"] == {"ann": 3, "bob": 1}
+
+
+@pytest.mark.parametrize("words", [["say", "on"], ["chat", "--text", "on"]])
+def test_speed_changes_the_length_of_what_is_spoken(words, in_empty_folder, tiny_build):
+    num_samples = {}
+    for speed in ("1", "0.5", "4"):
+        out = in_empty_folder / f"{speed}.wav"
+        given = [] if speed == "1" else ["--speed", speed]
+        assert main.main([*words, *given, "--build", str(tiny_build), "--out", str(out)]) == 0
+        with wave.open(str(out)) as file:
+            num_samples[speed] = file.getnframes()
+    assert num_samples["1"] > 0
+    assert num_samples["0.5"] == 2 * num_samples["1"]
+    assert num_samples["4"] == num_samples["1"] // 4

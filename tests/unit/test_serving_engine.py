@@ -88,7 +88,7 @@ def make_engine(num_slots=2, queue_limit=4, limit_events=1000):
     ScriptedGenerator.made = 0
     engine = Engine(
         lambda: ScriptedGenerator(num_slots),
-        ScriptedDecoder,
+        lambda request: ScriptedDecoder(),
         num_slots=num_slots,
         queue_limit=queue_limit,
         limit_events=limit_events,

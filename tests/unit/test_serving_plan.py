@@ -50,6 +50,45 @@ def test_spoken_answer():
 
 
 @pytest.mark.parametrize(
+    ("fields", "speed"),
+    [
+        ({"audio": {"voice": "alloy", "format": "wav"}}, 1.0),
+        ({"audio": {"voice": "alloy", "format": "wav", "speed": 0.25}}, 0.25),
+        ({"audio": {"voice": {"id": "alloy", "speed": 2}, "format": "wav"}}, 2.0),
+        ({"audio": {"voice": "alloy", "format": "wav"}, "speed": 4}, 4.0),
+        (
+            {"audio": {"voice": {"id": "alloy", "speed": 0.8}, "format": "wav", "speed": 0.8}, "speed": 0.8},
+            0.8,
+        ),
+        ({"mode": "audio", "modalities": None, "speed": 1.25}, 1.25),
+    ],
+)
+def test_speed_may_stand_in_three_places(fields, speed):
+    assert plan(**{"modalities": ["text", "audio"]} | fields).generation.speed == speed
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"modalities": ["audio"], "speed": 2.0}, "audio.speed"),
+        ({"modalities": ["audio"], "voice": {"id": "alloy", "speed": 2.0}}, "audio.voice.speed"),
+    ],
+)
+def test_two_different_speeds_are_refused(fields, param):
+    audio = {"voice": fields.pop("voice", "alloy"), "format": "wav", "speed": 1.0}
+    with pytest.raises(ApiError, match="two different speeds") as caught:
+        plan(audio=audio, **fields)
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_text_has_no_speed():
+    assert plan(speed=1.0).generation.speed == 1.0
+    with pytest.raises(ApiError, match=r"'speed': 1\.5 with text output") as caught:
+        plan(speed=1.5)
+    assert (caught.value.status, caught.value.param, caught.value.code) == (400, "speed", "invalid_value")
+
+
+@pytest.mark.parametrize(
     ("choice", "names", "required"),
     [
         (None, ["set_timer", "set_light"], False),

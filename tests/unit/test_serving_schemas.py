@@ -49,7 +49,11 @@ def test_plain_request_takes_unknown_fields():
         ({"max_completion_tokens": 2**63}, "max_completion_tokens"),
         ({"stop": ["a"] * 5}, "stop"),
         ({"seed": 1.5}, "seed"),
-        ({"speed": 0.24}, "speed"),
+        *(
+            ({"speed": speed}, "speed")
+            for speed in (0, -1, 0.24, 4.01, True, "2", float("nan"), float("inf"))
+        ),
+        ({"audio": AUDIO | {"speed": 0.24}}, "audio.speed"),
         ({"modalities": ["smell"]}, "modalities[0]"),
         ({"audio": {"voice": "alloy"}}, "audio.format"),
         ({"audio": {"voice": {"id": "a", "speed": 9}, "format": "wav"}}, "audio.voice.speed"),

@@ -73,7 +73,7 @@ class DepthDecoder(nn.Module):
         self.heads = nn.Parameter(torch.zeros(num_codebooks, config.width, codebook_size))
         self.asked_vectors = nn.Parameter(torch.empty(num_codebooks, config.width, code_width))
         nn.init.normal_(self.asked_vectors, std=0.02)
-        self.head_product = HeadProduct()
+        self.head_product, self.asked_product = HeadProduct(), HeadProduct()
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MK: Tensor) -> Tensor:
         """Normalised states (M, J + 1, D) after J given codes."""
@@ -92,7 +92,7 @@ class DepthDecoder(nn.Module):
         """Logits (M, J, C), float32, of the J codebooks from number `first` on."""
         stages = slice(first, first + states_MJD.shape[1])
         own_MJC = self.head_product(states_MJD, self.heads, first).float()
-        asked_MJV = torch.einsum("mjd,jdv->mjv", states_MJD, self.asked_vectors[stages].to(states_MJD.dtype))
+        asked_MJV = self.asked_product(states_MJD, self.asked_vectors, first)
         vectors_JCV = vectors_KCV[stages].to(states_MJD.dtype)
         return own_MJC + torch.einsum("mjv,jcv->mjc", asked_MJV, vectors_JCV).float()
 

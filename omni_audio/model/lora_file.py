@@ -13,10 +13,11 @@ from torch import Tensor
 from omni_audio.checks import require, require_file, require_same_tensors
 from omni_audio.files import written_whole
 from omni_audio.model.lora import (
+    PRODUCTS,
     LoraConfig,
     LoraLayer,
-    LoraLinear,
     attach,
+    is_adapter,
     lora_config,
     lora_layers,
     new_layers,
@@ -51,11 +52,11 @@ def base_fingerprint(model: OmniModel) -> str:
         layer_name, inside, rest = key.partition(".base.")
         if inside and layer_name in layers:
             base[f"{layer_name}.{rest}"] = tensor
-        elif not key.endswith((".lora_a", ".lora_b")):
+        elif not is_adapter(key):
             base[key] = tensor
     for name, layer in layers.items():
         if layer.kept is not None:
-            base[f"{name}.weight" if isinstance(layer, LoraLinear) else "depth.heads"] = layer.kept
+            base[PRODUCTS.get(name, f"{name}.weight")] = layer.kept
     return _fingerprint(base)
 
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, input_file, output_wav
+from omni_audio.cli.arguments import add_build, add_lora, add_nf4, input_file, output_wav
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sound's sampling; default: 0")
     add_build(parser)
     add_nf4(parser)
+    add_lora(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     asked = [Turn(role=Role.USER, pcm_S=load_audio(path)) for path in files]
     if args.text is not None:
         asked.append(Turn(role=Role.USER, text=args.text))
-    assistant = load_assistant(build, args.nf4)
+    assistant = load_assistant(build, args.nf4, lora=args.lora)
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
     request = GenerationRequest(mode=mode, tools=bool(tools), seed=args.seed)
     turns: list[Turn] = []

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, output_wav
+from omni_audio.cli.arguments import add_build, add_lora, add_nf4, output_wav
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_build(parser)
     add_nf4(parser)
+    add_lora(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_assistant
 
-    pcm_S = load_assistant(build, args.nf4).say(args.text).pcm_S
+    pcm_S = load_assistant(build, args.nf4, lora=args.lora).say(args.text).pcm_S
     if pcm_S is None:
         raise RuntimeError(f"the model made no sound for {args.text!r}")
     save_wav(out, pcm_S)

@@ -91,7 +91,7 @@ def load_lora(path: Path, model: OmniModel) -> LoraConfig:
         ValueError: the file is missing, damaged or of something else; it was made for another base; the model's
             adapters are of another config, or merged.
     """
-    config, base, tensors = _read(path)
+    config, base, tensors = read_lora(path)
     own = lora_config(model)
     if own is not None:
         differing = {name for name, value in to_plain(own).items() if to_plain(config)[name] != value}
@@ -142,8 +142,8 @@ def _parameters(layers: Mapping[str, LoraLayer]) -> dict[str, Tensor]:
     }
 
 
-def _read(path: Path) -> tuple[LoraConfig, str, dict[str, Tensor]]:
-    """Config, fingerprint of the base, and tensors of a file.
+def read_lora(path: Path) -> tuple[LoraConfig, str, dict[str, Tensor]]:
+    """Config, fingerprint of the base, and tensors of a file by their names in it.
 
     Raises:
         ValueError: the file is missing, damaged, or was not written by save_lora.

@@ -23,6 +23,14 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    """The plain values in nested dicts, by their dotted keys."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    inner = f"{prefix}." if prefix else ""
+    return {key: value for name in node for key, value in leaves(node[name], f"{inner}{name}").items()}
+
+
 def from_plain(kind: Any, value: Any, name: str = "config") -> Any:
     """Rebuilds a dataclass of `kind` from what to_plain gave; unknown or missing keys are errors.
 

@@ -89,6 +89,16 @@ def speed_of(given: str | None) -> float:
     return speed
 
 
+def add_lora(parser: argparse.ArgumentParser) -> None:
+    """Adds --lora."""
+    parser.add_argument(
+        "--lora",
+        type=Path,
+        metavar="FILE",
+        help="adapters of a fine-tuning that began with this build; those trained with weight_quant=nf4 need --nf4",
+    )
+
+
 def add_codebooks(parser: argparse.ArgumentParser, text: str) -> None:
     """Adds --codebooks, the operating point of the tokenizer; `text` says what it does here."""
     parser.add_argument("--codebooks", type=int, default=None, metavar="N", help=text)

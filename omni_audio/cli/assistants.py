@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
-def load_assistant(build: Path, nf4: bool, device: torch.device | str = "cpu") -> Assistant:
-    """Loads a build with full or 4-bit weights onto a device."""
+def load_assistant(
+    build: Path, nf4: bool, device: torch.device | str = "cpu", lora: Path | None = None
+) -> Assistant:
+    """Loads a build with full or 4-bit weights onto a device, with adapters where a file of them is named."""
     from omni_audio.model.assistant import Assistant, WeightQuant
 
-    return Assistant.load(build, WeightQuant.NF4 if nf4 else WeightQuant.NONE, device=device)
+    return Assistant.load(build, WeightQuant.NF4 if nf4 else WeightQuant.NONE, device=device, lora=lora)
 
 
 def load_tokenizer(build: Path) -> AudioTokenizer:

@@ -36,8 +36,13 @@ def newest_build(
     )
 
 
-def require_build(build: Path | None, needs_model: bool = True) -> Path:
+def require_build(build: Path | None, needs_model: bool = True, name: str = "build") -> Path:
     """Returns the named build, or the newest one.
+
+    Args:
+        build: Its folder, or the run folder that it lies in; None takes the newest of all.
+        needs_model: Whether builds of a tokenizer alone are passed over.
+        name: Of the option or key that names it.
 
     Raises:
         ValueError: the named folder is no build, or there is none to be found.
@@ -53,11 +58,11 @@ def require_build(build: Path | None, needs_model: bool = True) -> Path:
         print(f"build: {build}", file=sys.stderr)
         return build
     if not build.is_dir():
-        raise ValueError(f"build = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
+        raise ValueError(f"{name} = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
     if not (build / CONFIG_NAME).is_file():
         inner = newest_build(build, ("*", "build/*"), needs_model)
         if inner is None:
-            raise ValueError(f"build = {str(build)!r} is not a build: it holds no {CONFIG_NAME}")
+            raise ValueError(f"{name} = {str(build)!r} is not a build: it holds no {CONFIG_NAME}")
         return inner
     return build
 

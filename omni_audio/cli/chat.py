@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omni_audio.cli.arguments import add_build, add_nf4, add_speed, input_file, output_wav, speed_of
+from omni_audio.cli.arguments import add_build, add_lora, add_nf4, add_speed, input_file, output_wav, speed_of
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_speed(parser)
     add_build(parser)
     add_nf4(parser)
+    add_lora(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     asked = [Turn(role=Role.USER, pcm_S=load_audio(path)) for path in files]
     if args.text is not None:
         asked.append(Turn(role=Role.USER, text=args.text))
-    assistant = load_assistant(build, args.nf4)
+    assistant = load_assistant(build, args.nf4, lora=args.lora)
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
     call_form = assistant.forms.call(tools) if tools else None
     request = GenerationRequest(

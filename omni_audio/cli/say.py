@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_nf4, add_speed, output_wav, speed_of
+from omni_audio.cli.arguments import add_build, add_lora, add_nf4, add_speed, output_wav, speed_of
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_speed(parser)
     add_build(parser)
     add_nf4(parser)
+    add_lora(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_assistant
 
-    pcm_S = load_assistant(build, args.nf4).say(args.text, speed=speed).pcm_S
+    pcm_S = load_assistant(build, args.nf4, lora=args.lora).say(args.text, speed=speed).pcm_S
     if pcm_S is None:
         raise RuntimeError(f"the model made no sound for {args.text!r}")
     save_wav(out, pcm_S)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from omni_audio.cli.arguments import add_overrides, check_overrides
+from omni_audio.cli.builds import require_build
 from omni_audio.cli.logs import quiet_libraries
 
 EXAMPLES = """\
@@ -16,6 +17,7 @@ examples:
   omni-audio train experiment=demo +ablation/prefix=causal name=demo-causal
   omni-audio train experiment=demo model_training.max_steps=200 logger=wandb
   omni-audio train experiment=demo stages=[corpus,tokenizer]
+  omni-audio train experiment=finetune base=runs/nano name=mine            LoRA adapters beside a build's weights
   omni-audio train experiment=demo --dry-run          print the composed configuration and stop
   omni-audio train -m experiment=demo '+ablation/window=glob(*)' seed=0,1,2     one run for each combination
 """
@@ -31,6 +33,7 @@ GROUPS = (
     "model",
     "data",
     "optim",
+    "weight_quant",
     "trainer",
     "logger",
     "runtime",
@@ -78,6 +81,8 @@ def _train(overrides: list[str], config_dirs: list[Path], dry_run: bool, debug: 
 
         print(json.dumps(to_plain(config), indent=2, ensure_ascii=False))
         return
+    if config.base is not None:
+        config.base = str(require_build(Path(config.base), name="base"))
     from omni_audio.config.build import trainer_factory
     from omni_audio.training.pipeline import run_stages
     from omni_audio.training.runtime import apply_runtime

@@ -8,6 +8,7 @@ from omni_audio.checks import require
 from omni_audio.data.datamodule import DataConfig
 from omni_audio.evaluation.harness import EvalConfig
 from omni_audio.model.assistant import WeightQuant
+from omni_audio.model.lora import LoraConfig
 from omni_audio.model.transformer import ModelConfig
 from omni_audio.serving.settings import ServerConfig
 from omni_audio.tokenizer.tokenizer import TokenizerConfig
@@ -36,9 +37,16 @@ class Stage(Enum):
     build = "build"
 
 
+class Tuning(Enum):
+    """What a training changes: every weight, or LoRA adapters beside the frozen ones of a base."""
+
+    whole = "whole"
+    lora = "lora"
+
+
 @dataclass(kw_only=True, slots=True)
 class WeightQuantConfig:
-    """The weights that `omni-audio serve` holds in memory.
+    """The weights that `omni-audio serve` holds in memory, and those that `train` puts adapters beside.
 
     Attributes:
         format: NONE for the weights as the build stores them, or NF4.
@@ -61,6 +69,10 @@ class RootConfig:
         stages: What to run; done stages are skipped.
         build: For eval and serve: the build folder, or `newest`.
         tokenizer_build: For train: a build whose tokenizer is taken as it is; None trains one.
+        base: For train: the build that the network starts from, with tokenizer and texts as they are; None starts from
+            nothing.
+        tuning: What of the base is trained: its whole network, or adapters beside it.
+        lora: These adapters, where tuning is lora.
         adversarial: The tokenizer's second phase.
         tokenizer_ema: Averaging of the tokenizer's weights, in both phases.
         tokenizer_health: What stops a training of the tokenizer.
@@ -76,6 +88,9 @@ class RootConfig:
     stages: list[Stage] = field(default_factory=lambda: list(Stage))
     build: str = NEWEST
     tokenizer_build: str | None = None
+    base: str | None = None
+    tuning: Tuning = Tuning.whole
+    lora: LoraConfig = field(default_factory=LoraConfig)
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     tokenizer_loss: TokenizerLossConfig = field(default_factory=TokenizerLossConfig)
@@ -95,6 +110,16 @@ class RootConfig:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     trainer: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def taken_tokenizer(self) -> str | None:
+        """The build whose tokenizer is taken as it is: the base, where there is one."""
+        return self.tokenizer_build if self.base is None else self.base
+
+    @property
+    def adapters(self) -> LoraConfig | None:
+        """The adapters that are trained; None where every weight is."""
+        return self.lora if self.tuning is Tuning.lora else None
 
     def __post_init__(self) -> None:
         for key in ("name", "size"):

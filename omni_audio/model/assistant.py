@@ -17,12 +17,13 @@ from omni_audio.checks import require
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.generate import Generator
+from omni_audio.model.lora_file import load_lora
 from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.text_form import TextForms
-from omni_audio.model.transformer import OmniModel
+from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant.config import NF4Config
 
@@ -147,13 +148,26 @@ def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
     return json.dumps({"name": name, "arguments": arguments}, separators=(",", ":"))
 
 
-def _load_network(folder: Path, weight_quant: WeightQuant, nf4: NF4Config | None) -> OmniModel:
+def load_network(
+    folder: Path, weight_quant: WeightQuant, nf4: NF4Config | None = None, config: ModelConfig | None = None
+) -> OmniModel:
+    """The network of a build, in evaluation mode, in the number format that is asked for.
+
+    Args:
+        folder: of the build.
+        weight_quant: NONE takes the weights as they are stored, NF4 packs those of a build of full weights.
+        nf4: how they are to be packed; None takes what an NF4 build was made with, else the defaults.
+        config: other settings of training for a network of the same tensors; None takes the build's.
+
+    Raises:
+        ValueError: the folder is no whole build, or an NF4 build was made with other settings than `nf4`.
+    """
     stored = nf4_config(folder)
     if stored is not None:
         if nf4 is not None:
             require_same_nf4(nf4, stored, folder)
-        return load_nf4_model(folder)
-    model = load_model(folder)
+        return load_nf4_model(folder, config)
+    model = load_model(folder, config)
     if weight_quant is WeightQuant.NF4:
         from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
 
@@ -177,6 +191,7 @@ class Assistant:
         weight_quant: WeightQuant = WeightQuant.NONE,
         nf4: NF4Config | None = None,
         device: torch.device | str = "cpu",
+        lora: Path | None = None,
     ) -> "Assistant":
         """Reads a build folder; tokenizer and network go to `device`.
 
@@ -185,14 +200,17 @@ class Assistant:
             weight_quant: NONE takes the weights as they are stored, NF4 packs those of a build of full weights.
             nf4: how they are to be packed; None takes what an NF4 build was made with, else the defaults.
             device: where it computes.
+            lora: adapters that were trained on this build, in this number format; they stay beside its weights.
 
         Raises:
-            ValueError: the folder is no whole build, there is no such number format, or an NF4 build was made with
-                other settings than `nf4`.
+            ValueError: the folder is no whole build, there is no such number format, an NF4 build was made with
+                other settings than `nf4`, or the adapters cannot be read or are of another base.
         """
         folder, wanted = Path(build), WeightQuant(weight_quant)
         tokenizer = load_tokenizer(folder)  # first: what loading it takes is free again for the network
-        model = _load_network(folder, wanted, nf4)
+        model = load_network(folder, wanted, nf4)
+        if lora is not None:
+            load_lora(lora, model)
         text = TextTokenizer.load(folder / TEXT)
         return cls(tokenizer.to(device), model.to(device), text, load_card(folder))
 

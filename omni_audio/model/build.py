@@ -1,6 +1,7 @@
 """Builds: dated, immutable folders that hold everything an answer needs."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -153,6 +154,26 @@ def load_tokenizer_config(folder: Path) -> TokenizerConfig:
     return read_config(TokenizerConfig, folder, "tokenizer")
 
 
+def load_model_config(folder: Path) -> ModelConfig:
+    """How the network of a build is made.
+
+    Raises:
+        ValueError: the file is missing, or cannot be read.
+    """
+    return read_config(ModelConfig, folder, "model")
+
+
+def file_hash(path: Path) -> str:
+    """16 hex digits of a file's bytes.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    require_file("file", path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def load_tokenizer(folder: Path) -> AudioTokenizer:
     """The audio tokenizer of a build, in evaluation mode.
 
@@ -181,8 +202,12 @@ def nf4_config(folder: Path) -> NF4Config | None:
     return read_config(NF4Config, folder, NF4) if NF4 in config else None
 
 
-def load_model(folder: Path) -> OmniModel:
+def load_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
     """The network of a build of full weights, in evaluation mode, float32.
+
+    Args:
+        folder: of the build.
+        config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
         ValueError: a file is missing, the build holds a tokenizer only or NF4 weights, or the weights do not fit.
@@ -194,10 +219,7 @@ def load_model(folder: Path) -> OmniModel:
         "a build of full weights",
         "This one is NF4 already: name the build that it was made from.",
     )
-    model = OmniModel(
-        read_config(ModelConfig, folder, "model"),
-        load_tokenizer_config(folder),
-    )
+    model = OmniModel(config or load_model_config(folder), load_tokenizer_config(folder))
     model.load_state_dict(_load_weights(folder / MODEL_WEIGHTS, model.state_dict()))
     return model.eval()
 

@@ -74,7 +74,7 @@ class DepthDecoder(nn.Module):
         self.heads = nn.Parameter(torch.zeros(num_codebooks, config.width, codebook_size))
         self.asked_vectors = nn.Parameter(torch.empty(num_codebooks, config.width, code_width))
         nn.init.normal_(self.asked_vectors, std=0.02)
-        self.head_product = HeadProduct()
+        self.head_product, self.asked_product = HeadProduct(), HeadProduct()
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MJ: Tensor) -> Tensor:
         """Normalised states (M, J + 1, D) where J codes are given."""
@@ -111,8 +111,8 @@ class DepthDecoder(nn.Module):
         """Logits (M, J, C), float32, of the J codebooks from number `first` on."""
         stages = slice(first, first + states_MJD.shape[1])
         own_MJC = self.head_product(states_MJD, self.heads, first).float()
-        asked_JMV = states_MJD.transpose(0, 1) @ self.asked_vectors[stages].to(states_MJD.dtype)
-        met_JMC = asked_JMV @ vectors_KCV[stages].to(asked_JMV.dtype).transpose(1, 2)
+        asked_MJV = self.asked_product(states_MJD, self.asked_vectors, first)
+        met_JMC = asked_MJV.transpose(0, 1) @ vectors_KCV[stages].to(asked_MJV.dtype).transpose(1, 2)
         return own_MJC + met_JMC.transpose(0, 1).float()
 
     def loss(

@@ -38,13 +38,13 @@ def digits_of_ids(vocabulary: Vocabulary, levels: list[int]) -> Tensor:
 
 
 class HeadProduct(nn.Module):
-    """States -> logits, by one matrix for each codebook.
+    """States times one matrix for each codebook: logits, or the vectors that are asked for.
 
     It has no weights: the matrices are the decoder's. What is done with them has a module of its own, so that
     adapters can stand around it as they stand around a linear.
     """
 
     def forward(self, states_MJD: Tensor, heads_KDC: Tensor, first: int = 0) -> Tensor:
-        """Logits (M, J, C) of the J codebooks from number `first` on."""
+        """Products (M, J, C) of the J codebooks from number `first` on; C is the matrices' last width."""
         heads_JDC = heads_KDC[first : first + states_MJD.shape[1]].to(states_MJD.dtype)
         return torch.einsum("mjd,jdc->mjc", states_MJD, heads_JDC)

@@ -14,6 +14,9 @@ from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.heads import HeadProduct
 from omni_audio.model.transformer import OmniModel
 
+PRODUCTS = {"depth.head_product": "depth.heads", "depth.asked_product": "depth.asked_vectors"}
+"""The products that stand for a linear, and the K matrices each of them takes."""
+
 
 @dataclass(kw_only=True, slots=True)
 class LoraConfig:
@@ -24,8 +27,8 @@ class LoraConfig:
         alpha: the adapters' share is scaled by alpha / rank.
         dropout: share of an adapter's inputs that is set to 0 in training.
         blocks: the linears of the stack.
-        depth: those of the depth decoder, and its heads.
-        head: the main head.
+        depth: those of the depth decoder, its heads, and the vectors that its states ask for.
+        head: the main head: the logits of all ids, and those of the FSQ digits.
         hearing: the hearing head, which only training has.
         frames: the linears of the frame embedding.
     """
@@ -104,7 +107,7 @@ class LoraLinear(LoraLayer):
 
 
 class LoraHeads(LoraLayer):
-    """The product with the depth decoder's heads and its adapter, one for each codebook: A (K, D, R), B (K, R, C)."""
+    """A product with K matrices of the depth decoder and its adapters, one a codebook: A (K, D, R), B (K, R, C)."""
 
     def __init__(self, base: HeadProduct, heads_KDC: Tensor, config: LoraConfig) -> None:
         (num_codebooks, width, codebook_size), device = heads_KDC.shape, heads_KDC.device
@@ -156,7 +159,7 @@ def new_layers(model: OmniModel, config: LoraConfig) -> dict[str, LoraLayer]:
             if isinstance(module, nn.Linear):
                 layers[name] = LoraLinear(module, config)
             elif isinstance(module, HeadProduct):
-                layers[name] = LoraHeads(module, model.depth.heads, config)
+                layers[name] = LoraHeads(module, model.get_parameter(PRODUCTS[name]), config)
     require(
         bool(layers),
         "lora",
@@ -191,9 +194,14 @@ def add_lora(model: OmniModel, config: LoraConfig) -> list[str]:
     return list(layers)
 
 
-def base_weight(model: OmniModel, layer: LoraLayer) -> Tensor:
-    """The frozen weight that the adapter of a layer changes."""
-    return layer.base.get_parameter("weight") if isinstance(layer, LoraLinear) else model.depth.heads
+def is_adapter(tensor_name: str) -> bool:
+    """Whether a tensor of a model's state is an adapter's, told by its name."""
+    return tensor_name.endswith((".lora_a", ".lora_b"))
+
+
+def _base_weight(model: OmniModel, name: str) -> Tensor:
+    """The frozen weight that the adapter of the layer of this name changes."""
+    return model.get_parameter(PRODUCTS.get(name, f"{name}.base.weight"))
 
 
 def is_nf4(module: nn.Module) -> bool:
@@ -237,8 +245,8 @@ def merge_lora(model: OmniModel) -> None:
         "full precision, as four bits cannot hold the sum",
         "Leave the adapters beside the weights, or call fold_lora for a model of full precision.",
     )
-    for layer in layers.values():
-        weight = base_weight(model, layer)
+    for name, layer in layers.items():
+        weight = _base_weight(model, name)
         layer.kept = weight.detach().clone()
         weight.add_(layer.delta().to(weight))
 
@@ -250,9 +258,9 @@ def unmerge_lora(model: OmniModel) -> None:
     Raises:
         ValueError: no adapters, or not merged.
     """
-    for layer in _require_layers(model, is_merged=True).values():
+    for name, layer in _require_layers(model, is_merged=True).items():
         assert layer.kept is not None
-        base_weight(model, layer).copy_(layer.kept)
+        _base_weight(model, name).copy_(layer.kept)
         layer.kept = None
 
 
@@ -278,7 +286,7 @@ def fold_lora(model: OmniModel) -> None:
         model.float()
     for name, layer in layers.items():
         if layer.kept is None:
-            weight = base_weight(model, layer)
+            weight = _base_weight(model, name)
             weight.add_(layer.delta().to(weight))
         model.set_submodule(name, layer.base)
     model.requires_grad_(True)

@@ -13,10 +13,11 @@ from torch import Tensor
 from omni_audio.checks import require, require_file, require_same_tensors
 from omni_audio.files import written_whole
 from omni_audio.model.lora import (
+    PRODUCTS,
     LoraConfig,
     LoraLayer,
-    LoraLinear,
     attach,
+    is_adapter,
     lora_config,
     lora_layers,
     new_layers,
@@ -51,11 +52,11 @@ def base_fingerprint(model: OmniModel) -> str:
         layer_name, inside, rest = key.partition(".base.")
         if inside and layer_name in layers:
             base[f"{layer_name}.{rest}"] = tensor
-        elif not key.endswith((".lora_a", ".lora_b")):
+        elif not is_adapter(key):
             base[key] = tensor
     for name, layer in layers.items():
         if layer.kept is not None:
-            base[f"{name}.weight" if isinstance(layer, LoraLinear) else "depth.heads"] = layer.kept
+            base[PRODUCTS.get(name, f"{name}.weight")] = layer.kept
     return _fingerprint(base)
 
 
@@ -90,7 +91,7 @@ def load_lora(path: Path, model: OmniModel) -> LoraConfig:
         ValueError: the file is missing, damaged or of something else; it was made for another base; the model's
             adapters are of another config, or merged.
     """
-    config, base, tensors = _read(path)
+    config, base, tensors = read_lora(path)
     own = lora_config(model)
     if own is not None:
         differing = {name for name, value in to_plain(own).items() if to_plain(config)[name] != value}
@@ -141,8 +142,8 @@ def _parameters(layers: Mapping[str, LoraLayer]) -> dict[str, Tensor]:
     }
 
 
-def _read(path: Path) -> tuple[LoraConfig, str, dict[str, Tensor]]:
-    """Config, fingerprint of the base, and tensors of a file.
+def read_lora(path: Path) -> tuple[LoraConfig, str, dict[str, Tensor]]:
+    """Config, fingerprint of the base, and tensors of a file by their names in it.
 
     Raises:
         ValueError: the file is missing, damaged, or was not written by save_lora.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import hashlib
 import itertools
 import json
 import shutil
@@ -19,12 +18,13 @@ from omni_audio.model.build import (
     NF4,
     TEXT,
     TOKENIZER_WEIGHTS,
+    file_hash,
     load_card,
     load_model,
+    load_model_config,
     load_tokenizer,
     load_tokenizer_config,
     nf4_config,
-    read_config,
     read_json,
     require_new,
     whole_folder,
@@ -43,8 +43,7 @@ OF_SOURCE = ("name", "date", "fingerprint", "figures")
 def _card(source: Path, out: Path, config: NF4Config) -> dict[str, Any]:
     """The source's card with what is new; `source.weights` is of the file of the full weights."""
     card = load_card(source)
-    with (source / MODEL_WEIGHTS).open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    weights = file_hash(source / MODEL_WEIGHTS)
     told = {key: card[key] for key in OF_SOURCE if key in card}
     return {
         "name": out.name,
@@ -101,21 +100,25 @@ def require_same_nf4(wanted: NF4Config, stored: NF4Config, folder: Path) -> None
         )
 
 
-def load_nf4_model(folder: Path) -> OmniModel:
+def load_nf4_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
     """The network of an NF4 build, in evaluation mode: no weight of an NF4 layer is ever there at full precision.
+
+    Args:
+        folder: of the build.
+        config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
         ValueError: it is no NF4 build, a file is missing, or the weights do not fit.
     """
-    config = nf4_config(folder)
-    require(config is not None, "build", str(folder), "an NF4 build", "Make one with `omni-audio quantize`.")
-    assert config is not None
+    packing = nf4_config(folder)
+    require(packing is not None, "build", str(folder), "an NF4 build", "Make one with `omni-audio quantize`.")
+    assert packing is not None
     from omni_audio.weight_quant.packed import load_packed  # bitsandbytes, only where it is asked for
 
     tokenizer = load_tokenizer_config(folder)
     with torch.device("meta"):
-        model = OmniModel(read_config(ModelConfig, folder, "model"), tokenizer)
-    load_packed(model, config, folder / MODEL_WEIGHTS)
+        model = OmniModel(config or load_model_config(folder), tokenizer)
+    load_packed(model, packing, folder / MODEL_WEIGHTS)
     levels = tokenizer.semantic.levels  # buffers that follow from them are not stored
     model.frames.semantic_levels = FiniteScalarQuantizer(levels)
     model.head.digits_of_ids = digits_of_ids(model.vocabulary, levels)

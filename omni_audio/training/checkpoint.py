@@ -1,5 +1,6 @@
 """Checkpoints that are whole or not there, and a clear word when a training stops."""
 
+import hashlib
 import os
 import pickle
 import signal
@@ -98,6 +99,15 @@ def checkpoint_step(path: Path) -> int:
             f"checkpoint {path} cannot be read ({error}): expected a file saved by this program. "
             "Delete it to start this stage anew."
         ) from error
+
+
+def weights_hash(state: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of tensors on the CPU, whatever their order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_architecture(module: torch.nn.Module, state: dict[str, torch.Tensor], name: str) -> None:

@@ -94,5 +94,10 @@ def fit(
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trained numbers of a module."""
+    """Numbers of a module that training makes or made."""
     return sum(p.numel() for p in module.parameters())
+
+
+def count_trained(module: nn.Module) -> int:
+    """Numbers of a module that its next step changes."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,7 +1,6 @@
 """The road from nothing to a build: corpus, tokenizer, codes, semantic, model, build; nothing is done twice."""
 
 import datetime
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import torch
 from lhotse import CutSet
 
 from omni_audio.audio.augment import Augment
-from omni_audio.checks import require
+from omni_audio.checks import require, require_file
 from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
@@ -34,22 +33,24 @@ from omni_audio.model.build import (
     TEXT,
     load_card,
     load_tokenizer,
-    load_tokenizer_config,
     save_build,
     save_tokenizer_build,
 )
+from omni_audio.model.lora_file import read_lora, save_lora
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.plain import to_plain
 from omni_audio.record import git_state
-from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
-from omni_audio.training.checkpoint import LAST
-from omni_audio.training.fit import count_parameters, fit
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.training.checkpoint import LAST, weights_hash
+from omni_audio.training.finetune import ADAPTERS, LoraTask, merged_model, starting_model
+from omni_audio.training.fit import count_parameters, count_trained, fit
 from omni_audio.training.model_task import ModelTask
 from omni_audio.training.optim import TaskTrainingConfig
 from omni_audio.training.runtime import resolve_device
 from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.stages import fingerprint, run_stage
+from omni_audio.training.taken_builds import base_card, base_facts, check_base, check_tokenizer_build
 from omni_audio.training.tokenizer_phases import TokenizerTraining, phase_facts
 
 if TYPE_CHECKING:
@@ -60,35 +61,6 @@ TOKENIZER_BUILD = "tokenizer_build"
 TRAINED_SPLITS = ("train", "dev")
 SEMANTIC_CUTS = "data.semantic_cuts"
 TRAINED_WEIGHTS = "trained_weights_sha256"
-
-
-def weights_hash(state: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names, dtypes, shapes and bytes of tensors on the CPU, whatever their order."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def check_tokenizer_build(build: Path, config: TokenizerConfig) -> None:
-    """Raises ValueError that names the keys, unless the config's tokenizer is the build's."""
-    own, shipped = (_leaves(to_plain(part)) for part in (config, load_tokenizer_config(build)))
-    differing = sorted(key for key in own.keys() | shipped.keys() if own.get(key) != shipped.get(key))
-    require(
-        not differing,
-        "tokenizer_build",
-        str(build),
-        f"a build with this config's tokenizer, but these differ: tokenizer.{', tokenizer.'.join(differing)}",
-        "Set tokenizer_build=null to train a tokenizer of this config, or leave these keys as the build has them.",
-    )
-
-
-def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    inner = f"{prefix}." if prefix else ""
-    return {key: value for name in node for key, value in _leaves(node[name], f"{inner}{name}").items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +79,7 @@ class Run:
     """One run of the stages under `config.run_dir`."""
 
     def __init__(self, config: "RootConfig", make_trainer: Callable[..., Any]) -> None:
+        check_base(config)
         self.config, self.make_trainer = config, make_trainer
         root = Path(config.run_dir).resolve()
         self.folders = {name: root / name for name in STAGES}
@@ -122,9 +95,9 @@ class Run:
         new_parts = phase_facts(config)
         heard = [corpus_hash(data.corpus)] if data.speech_cuts.with_corpus else []
         self.tokenizer_print = fingerprint(*heard, *tokenizer_parts, *new_parts)
-        if config.tokenizer_build is not None:
-            check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
-            taken = load_tokenizer(Path(config.tokenizer_build)).fingerprint()
+        if config.taken_tokenizer is not None:
+            check_tokenizer_build(Path(config.taken_tokenizer), config.tokenizer)
+            taken = load_tokenizer(Path(config.taken_tokenizer)).fingerprint()
             # an adversarial phase over a build hears what a training from nothing would hear
             more = (
                 [*heard, config.tokenizer_loss.facts(), data.augment, config.seed, *new_parts]
@@ -133,11 +106,11 @@ class Run:
             )
             self.tokenizer_print = fingerprint(taken, *more)
         require(
-            config.tokenizer_build is None or not data.semantic_cuts,
+            config.taken_tokenizer is None or not data.semantic_cuts,
             SEMANTIC_CUTS,
             data.semantic_cuts,
-            "[] where tokenizer_build is set: its semantic level is taken as it is",
-            "Set tokenizer_build=null to train one, or leave the cuts out.",
+            "[] where tokenizer_build or base is set: its semantic level is taken as it is",
+            "Set tokenizer_build=null and base=null to train one, or leave the cuts out.",
         )
         self._more_speech = spoken_cuts(data.semantic_cuts, SEMANTIC_CUTS)
         self.codes_print = fingerprint(
@@ -149,7 +122,7 @@ class Run:
             *([manifest_digests(data.semantic_cuts, SEMANTIC_CUTS)] if data.semantic_cuts else []),
         )
         own_semantic = (
-            [config.semantic_loss.facts(), config.semantic_training] if config.tokenizer_build is None else []
+            [config.semantic_loss.facts(), config.semantic_training] if config.taken_tokenizer is None else []
         )
         self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
@@ -159,7 +132,9 @@ class Run:
             config.model_training,
             data.tasks,
             config.seed,
+            *base_facts(config),
         )
+        self._trained_file = self.folders["model"] / (LAST if config.adapters is None else ADAPTERS)
 
     def _heard(self, split: str) -> CutSet:
         """What is encoded of a split: the corpus, and in training what else the semantic level learns from."""
@@ -177,9 +152,9 @@ class Run:
     def _make_tokenizer(self) -> None:
         folder, config = self.folders["tokenizer"], self.config
         training = TokenizerTraining(config, self.paths, folder, self.make_trainer)
-        if config.tokenizer_build is not None:
-            print(f"tokenizer: taken from {config.tokenizer_build}", flush=True)
-            tokenizer = load_tokenizer(Path(config.tokenizer_build))
+        if config.taken_tokenizer is not None:
+            print(f"tokenizer: taken from {config.taken_tokenizer}", flush=True)
+            tokenizer = load_tokenizer(Path(config.taken_tokenizer))
         else:
             tokenizer = training.spectral()
         if config.adversarial.enabled:
@@ -206,7 +181,7 @@ class Run:
         folder, training, seed = self.folders["semantic"], self.config.semantic_training, self.config.seed
         caches = {split: AcousticCache.load(self.folders["codes"] / split) for split in TRAINED_SPLITS}
         tokenizer = self.load_acoustic()
-        if self.config.tokenizer_build is None:
+        if self.config.taken_tokenizer is None:
             taught = self._teacher_features()
             collates = (
                 AcousticCollate(caches["train"], seed, True, taught.get("train")),
@@ -258,16 +233,22 @@ class Run:
             cache.save(self.folders["codes"] / split)
 
     def model(self) -> None:
-        """Trains the network on the codes."""
+        """Trains the network on the codes, from nothing or from a build, whole or by adapters."""
         run_stage("model", self.folders["model"], self.model_print, self._make_model)
 
     def _make_model(self) -> None:
         config, folder = self.config, self.folders["model"]
         train, dev = load_cuts(self.paths, "train"), load_cuts(self.paths, "dev")
-        text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
+        if config.base is None:
+            text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
+        else:
+            print(f"model: starts from {config.base}", flush=True)
+            text = TextTokenizer.load(Path(config.base) / TEXT)
         text.save(folder / TEXT)
         tokenizer = self.load_tokenizer()
-        model = self._new_model(tokenizer)
+        model = self._new_model(
+            tokenizer
+        ).train()  # Lightning keeps the mode; that of a loaded one is evaluation
         own_drills, heard_drills = by_voice(load_drills(self.paths), config.data.corpus.output_voice)
         collates = []
         for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (own_drills, []), strict=True):
@@ -288,9 +269,10 @@ class Run:
             )
             collate.check_answers(cuts)
             collates.append(collate)
-        print(f"model: {count_parameters(model) / 1e6:.1f} million parameters", flush=True)
+        print(f"model: {count_trained(model) / 1e6:.1f} million parameters to train", flush=True)
         train = CutSet.from_cuts([*each_cut(train), *heard_drills])
-        task = ModelTask(model, config.model_loss, config.model_training)
+        kind = ModelTask if config.adapters is None else LoraTask
+        task = kind(model, config.model_loss, config.model_training)
         fit(
             task,
             "model",
@@ -301,8 +283,14 @@ class Run:
             config.seed,
             self.make_trainer,
         )
+        if config.adapters is not None:
+            save_lora(self._trained_file, model)
+            print(f"adapters: {self._trained_file}", flush=True)
 
     def _new_model(self, tokenizer: AudioTokenizer) -> OmniModel:
+        """The network as it is before its first step."""
+        if self.config.base is not None:
+            return starting_model(self.config)
         torch.manual_seed(self.config.seed)
         model = OmniModel(self.config.model, tokenizer.config)
         model.load_codebooks(tokenizer)
@@ -315,9 +303,12 @@ class Run:
             print(f"build: already done in {made}", flush=True)
             return made
         tokenizer = self.load_tokenizer()
-        model = self._new_model(tokenizer)
         state = self._trained_state()
-        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+        if self.config.adapters is None:
+            model = self._new_model(tokenizer)
+            model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in state.items()})
+        else:
+            model = merged_model(self.config, self._trained_file)
         folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
         text = TextTokenizer.load(self.folders["model"] / TEXT)
         card = self._card(self.config.size, model) | {TRAINED_WEIGHTS: weights_hash(state)}
@@ -326,10 +317,10 @@ class Run:
         return folder
 
     def newest_build(self) -> Path | None:
-        """The build of this run's model with the weights of its last checkpoint, if there is one."""
+        """The build of this run's model with the weights that it has trained, if there is one."""
         cards = {path.parent: load_card(path.parent) for path in self.folders["build"].glob(f"*/{CONFIG}")}
         fitting = [folder for folder, card in cards.items() if card.get("fingerprint") == self.model_print]
-        if not fitting or not (self.folders["model"] / LAST).is_file():
+        if not fitting or not self._trained_file.is_file():
             return None
         trained = weights_hash(self._trained_state())
         return max(
@@ -337,7 +328,11 @@ class Run:
         )
 
     def _trained_state(self) -> dict[str, torch.Tensor]:
-        path = self.folders["model"] / LAST
+        """What training has made: all weights by their names in a checkpoint, or the adapters."""
+        path = self._trained_file
+        require_file("trained weights", path)
+        if self.config.adapters is not None:
+            return read_lora(path)[2]
         return torch.load(path, map_location="cpu", weights_only=False, mmap=True)["state_dict"]
 
     def _card(self, size: str, module: torch.nn.Module) -> dict[str, Any]:
@@ -350,6 +345,7 @@ class Run:
             "num_parameters": count_parameters(module),
             "run": self.config.name,
             **state,
+            **(base_card(self.config) if size != "tokenizer" else {}),
             "config": to_plain(self.config),
             "data": data,
             "limits": limits,

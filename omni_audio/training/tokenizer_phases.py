@@ -35,14 +35,14 @@ def phase_facts(config: "RootConfig") -> list[Any]:
     """
     adversarial = config.adversarial
     require(
-        config.tokenizer_build is None or not adversarial.enabled or adversarial.freeze_codes,
+        config.taken_tokenizer is None or not adversarial.enabled or adversarial.freeze_codes,
         "adversarial.freeze_codes",
         adversarial.freeze_codes,
         "true where tokenizer_build is taken",
         "The build's semantic level knows its codes only: freeze them, or set tokenizer_build=null.",
     )
     facts: list[Any] = []
-    if config.tokenizer_build is not None and not adversarial.enabled:
+    if config.taken_tokenizer is not None and not adversarial.enabled:
         return facts
     if adversarial.enabled:
         facts.append({"adversarial": adversarial})

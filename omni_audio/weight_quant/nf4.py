@@ -7,6 +7,7 @@ from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from torch import Tensor, nn
 
+from omni_audio.checks import require
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.reference import BLOCK
 
@@ -104,8 +105,16 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     """Replaces the chosen linears by NF4 ones, in place; returns their names.
 
     Raises:
-        ValueError: as chosen_linears().
+        ValueError: as chosen_linears(), or the model has adapters: these learn beside the weights as they are then.
     """
+    adapters = [name for name, _ in model.named_parameters() if name.endswith(".lora_a")]
+    require(
+        not adapters,
+        "adapters of the model",
+        adapters[:1],
+        "none before the weights are packed",
+        "Call quantize_model first and add_lora after it, or fold_lora before it.",
+    )
     chosen = chosen_linears(model, config)
     for name, linear in chosen:
         replace_module(model, name, _to_nf4(linear, config.double_quant))

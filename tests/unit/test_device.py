@@ -28,7 +28,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The devices that builds were asked for on; the runtime always chooses one that no default is."""
     asked: list[Any] = []
 
-    def load(build: Path, *_: Any, device: Any = "cpu") -> Assistant:
+    def load(build: Path, *_: Any, device: Any = "cpu", lora: Path | None = None) -> Assistant:
         asked.append(device)
         raise LoadedError
 

@@ -13,10 +13,12 @@ from omni_audio.config.schema import RootConfig
 from omni_audio.data.corpora.manifests import whole_cut
 from omni_audio.model.build import save_tokenizer_build
 from omni_audio.model.text import TextTokenizer
-from omni_audio.plain import to_plain
+from omni_audio.plain import leaves, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training import pipeline
-from omni_audio.training.pipeline import Run, weights_hash
+from omni_audio.training.checkpoint import weights_hash
+from omni_audio.training.pipeline import Run
+from omni_audio.training.taken_builds import check_tokenizer_build
 
 
 def config_of(run_dir: Path, *overrides: str) -> RootConfig:
@@ -58,7 +60,7 @@ def test_the_experiments_fit_the_shipped_tokenizer(experiment: str, tmp_path: Pa
     config = load_config([f"experiment={experiment}", f"run_dir={tmp_path}"])
     if config.tokenizer_build is None or not Path(config.tokenizer_build).is_dir():
         pytest.skip("the shipped tokenizer is not in this folder")
-    pipeline.check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
+    check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
 
 
 @pytest.fixture
@@ -152,7 +154,7 @@ def test_the_codes_stage_computes_on_the_device_of_the_config(
 
 def test_a_config_is_compared_as_it_is_written() -> None:
     config = load_config(["experiment=tiny"]).tokenizer
-    assert set(pipeline._leaves(to_plain(config))) >= {"vq.decay", "semantic.levels"}
+    assert set(leaves(to_plain(config))) >= {"vq.decay", "semantic.levels"}
 
 
 def test_answers_are_checked_before_the_model_is_fitted(

@@ -31,6 +31,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import omni_audio
+from measuring.resident import rss_mib
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.model.assistant import Assistant
@@ -46,8 +47,6 @@ from omni_audio.record import device_description, git_state
 TOKENIZER = Path("builds/omni-audio-tokenizer-nano4-2026-11-22")
 SPEECH = Path("tests/data")
 INSTRUCTIONS = "You are kind. The code word is heron."
-STATM = Path("/proc/self/statm")
-PAGE_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -71,11 +70,6 @@ def endless_speech() -> "itertools.cycle[Tensor]":
     """The recorded clips again and again, in chunks."""
     clips = [load_audio(path) for path in sorted(SPEECH.glob("*.flac"))]
     return itertools.cycle(torch.cat(clips).split(FRAME_SAMPLES))
-
-
-def rss_mib() -> float | None:
-    """Resident memory; None where the system has no such file."""
-    return int(STATM.read_text().split()[1]) * PAGE_BYTES / 2**20 if STATM.exists() else None
 
 
 def pinned_numbers(cache: KVCache) -> Tensor:

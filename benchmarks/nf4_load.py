@@ -18,6 +18,7 @@ The last line is JSON; its figures without a prefix are of the NF4 build.
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -26,19 +27,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-STATM = Path("/proc/self/statm")
-PAGE_BYTES = 4096
+from measuring.resident import rss_mib
+
 FULL, PACKED = "full", "nf4"
 ROWS = {
     "nf4_build": ("NF4 build", PACKED, "none"),
     "packed_while_loading": ("full build, packed while loading", FULL, "nf4"),
     "full": ("full build", FULL, "none"),
 }
-
-
-def rss_mib() -> float:
-    """Resident memory of this process."""
-    return int(STATM.read_text().split()[1]) * PAGE_BYTES / 2**20
 
 
 def peak_rss_mib() -> float:
@@ -85,9 +81,11 @@ def measure(build: Path, weight_quant: str) -> dict[str, Any]:
 
     assert packed.FORMAT
     before_mib, start = rss_mib(), time.perf_counter()
+    if before_mib is None:
+        raise RuntimeError("this system does not tell resident memory: run it where /proc/self/statm is")
     assistant = Assistant.load(build, WeightQuant(weight_quant))
     seconds = time.perf_counter() - start
-    final_mib, peak_mib = rss_mib(), peak_rss_mib()
+    final_mib, peak_mib = rss_mib() or math.nan, peak_rss_mib()
     assert assistant.model is not None
     return {
         "imports_rss_mib": round(before_mib, 1),

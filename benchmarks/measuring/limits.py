@@ -36,9 +36,10 @@ def gemm_case(size: int, dtype: torch.dtype, repeats: int) -> Case:
 
 
 def step_bytes(model: OmniModel) -> int:
-    """Bytes of the weights that a decode step reads: blocks, last norm, main head."""
+    """Bytes of the weights that a decode step reads: blocks, last norm, main head with its table of digits."""
     parts: list[nn.Module] = [model.blocks, model.norm, model.head]
-    return sum(weight_bytes(part) for part in parts)
+    table_LV = model.head.digits_of_ids
+    return sum(weight_bytes(part) for part in parts) + table_LV.numel() * table_LV.element_size()
 
 
 def train_flops(model: OmniModel, num_positions: int) -> float:

@@ -1,5 +1,6 @@
 """Finding a build: the folder that training writes and every other command reads."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ MODEL_NAME = "model.safetensors"
 
 TOKENIZER_NAME = "tokenizer.safetensors"
 CARD_NAME = "card.json"
+NF4_KEY = "nf4"
+"""In the config of a build whose weights are packed."""
 SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 
 
@@ -55,7 +58,7 @@ def require_build(build: Path | None, needs_model: bool = True, name: str = "bui
                 f"no {kind} in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
                 "or name its folder"
             )
-        print(f"build: {build}", file=sys.stderr)
+        print(f"build: {build}{', 4-bit weights' if _is_nf4(build) else ''}", file=sys.stderr)
         return build
     if not build.is_dir():
         raise ValueError(f"{name} = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
@@ -65,6 +68,10 @@ def require_build(build: Path | None, needs_model: bool = True, name: str = "bui
             raise ValueError(f"{name} = {str(build)!r} is not a build: it holds no {CONFIG_NAME}")
         return inner
     return build
+
+
+def _is_nf4(build: Path) -> bool:
+    return NF4_KEY in json.loads((build / CONFIG_NAME).read_text())
 
 
 def build_of_run(build: str | None, run_dir: str, is_run_named: bool) -> Path:

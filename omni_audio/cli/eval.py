@@ -4,7 +4,6 @@ Writes results.json and a self-contained report.html with loss curves, spectrogr
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from omni_audio.cli.arguments import add_overrides, check_overrides
@@ -30,21 +29,13 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.cli.loading import load_with_build
 
     config = load_with_build(args.overrides, args.config_dir)
-    from omni_audio.evaluation.harness import EvalWeightQuant
     from omni_audio.evaluation.harness import run as run_evaluation
-    from omni_audio.model.build import nf4_config
     from omni_audio.training.runtime import apply_runtime
+    from omni_audio.weight_quant.config import NF4Config
 
-    if (
-        config.eval.weight_quant is not EvalWeightQuant.nf4
-        and nf4_config(Path(config.eval.build)) is not None
-    ):
-        print(
-            "eval: an NF4 build, so eval.weight_quant=nf4: nothing is compared with full weights",
-            file=sys.stderr,
-        )
-        config.eval.weight_quant = EvalWeightQuant.nf4
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))
-    run_evaluation(config.eval, metrics=metrics, device=device)
+    nf4 = config.weight_quant.nf4
+    is_asked_for = nf4 != NF4Config()
+    run_evaluation(config.eval, metrics=metrics, device=device, nf4=nf4 if is_asked_for else None)
     return 0

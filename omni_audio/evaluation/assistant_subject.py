@@ -6,15 +6,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from omni_audio.checks import require
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.evaluation.memory import WeightBytes, count_weights
 from omni_audio.evaluation.streams import Answer, answer_all
 from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer, TimedAnswer
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
+from omni_audio.model.build import nf4_config
 from omni_audio.model.generate import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioCodes
+from omni_audio.weight_quant.config import NF4Config
 
 CONTROL_TEXT_TOKENS = 64
 """Random weights never come to an end by themselves; requests, calls and answers of the corpus are shorter."""
@@ -43,13 +46,20 @@ class AssistantSubject:
         weight_quant: str,
         tools: Sequence[str] = tuple(TOOLS),
         device: torch.device | str = "cpu",
+        nf4: NF4Config | None = None,
     ) -> "AssistantSubject":
-        """Reads a build onto a device; `weight_quant` is none or nf4.
+        """Reads a build onto a device; `weight_quant` is none or nf4, and `nf4` how it is packed then.
 
         Raises:
-            ValueError: the folder is no whole build.
+            ValueError: the folder is no whole build, or holds NF4 weights and they are to be measured as full ones.
         """
-        return cls(Assistant.load(build, WeightQuant(weight_quant), device=device), tools)
+        wanted = WeightQuant(weight_quant)
+        if wanted is WeightQuant.NONE:
+            remedy = "Set eval.weight_quant=nf4: there is nothing to compare it with."
+            require(
+                nf4_config(build) is None, "eval.weight_quant", weight_quant, "nf4 for an NF4 build", remedy
+            )
+        return cls(Assistant.load(build, wanted, nf4 if wanted is WeightQuant.NF4 else None, device), tools)
 
     def transcribe(self, requests: Iterable[Tensor]) -> list[str]:
         """The words of each (S,) samples."""

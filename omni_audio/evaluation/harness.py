@@ -18,6 +18,7 @@ from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.reuse import fingerprint, stored_results
 from omni_audio.evaluation.sounds import write_sounds
 from omni_audio.evaluation.subject import Subject
+from omni_audio.weight_quant.config import NF4Config
 
 if TYPE_CHECKING:
     import torch
@@ -116,13 +117,15 @@ class EvalConfig:
         )
 
 
-def load_subject(build: Path, weight_quant: str, device: "torch.device | str" = "cpu") -> Subject:
-    """The build in memory of a device, as the scorers ask it."""
+def load_subject(
+    build: Path, weight_quant: str, device: "torch.device | str" = "cpu", nf4: NF4Config | None = None
+) -> Subject:
+    """The build in memory of a device, as the scorers ask it; `nf4`: which linears are packed."""
     from omni_audio.evaluation.assistant_subject import (
         AssistantSubject,
     )  # the model is loaded only where needed
 
-    return AssistantSubject.load(build, weight_quant, device=device)
+    return AssistantSubject.load(build, weight_quant, device=device, nf4=nf4)
 
 
 def evaluate(
@@ -177,7 +180,12 @@ def evaluate(
     return results
 
 
-def run(config: EvalConfig, metrics: Sequence[Path] = (), device: "torch.device | str" = "cpu") -> Results:
+def run(
+    config: EvalConfig,
+    metrics: Sequence[Path] = (),
+    device: "torch.device | str" = "cpu",
+    nf4: NF4Config | None = None,
+) -> Results:
     """Evaluates, writes the report and results.json, prints the table; the last printed line is JSON.
 
     What was measured before with the same build, corpus, config, code and machine is printed, not measured again.
@@ -186,17 +194,18 @@ def run(config: EvalConfig, metrics: Sequence[Path] = (), device: "torch.device 
         config: what to measure.
         metrics: metrics.csv files of training runs, for the report's curves.
         device: where the build computes.
+        nf4: which linears are packed where NF4 is measured; None takes those of an NF4 build, or the defaults.
     """
     from omni_audio.evaluation.report import REPORT_NAME, write_report
 
     output = Path(config.output)
     report, path = output / REPORT_NAME, output / RESULTS_NAME
-    expected = fingerprint(config, device)
+    expected = fingerprint(config, device, nf4)
     results = stored_results(path, expected) if report.is_file() else None
     if results is not None:
         print(f"eval: already done in {output}, delete {output} to measure again")
     else:
-        results = evaluate(config, partial(load_subject, device=device))
+        results = evaluate(config, partial(load_subject, device=device, nf4=nf4))
         write_report(results, output, metrics)
         results.record["fingerprint"] = expected
         results.write(path)  # last: with it the evaluation is whole

@@ -13,6 +13,7 @@ from omni_audio.evaluation.record import RECORDED_PACKAGES
 from omni_audio.evaluation.results import FORMAT_VERSION, Results
 from omni_audio.plain import to_plain
 from omni_audio.record import config_hash, device_description, package_versions
+from omni_audio.weight_quant.config import NF4Config
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 PLACES = ("build", "corpus", "output", "human_folder", "judge_folder")
 
 
-def fingerprint(config: "EvalConfig", device: "torch.device | str") -> str:
+def fingerprint(config: "EvalConfig", device: "torch.device | str", nf4: NF4Config | None = None) -> str:
     """16 hex digits of all that the figures depend on.
 
     Of the config the values that are no folders; of the folders what they hold (of the corpus its manifests: the
@@ -34,6 +35,7 @@ def fingerprint(config: "EvalConfig", device: "torch.device | str") -> str:
         {
             "format_version": FORMAT_VERSION,
             "config": {name: value for name, value in plain.items() if name not in PLACES},
+            "nf4": None if nf4 is None else to_plain(nf4),
             "build": [Path(config.build).name, _digest(_files(config.build))],
             "corpus": _digest([corpus.cuts("train"), corpus.cuts(config.split)]),
             "human": _digest(_files(config.human_folder)),

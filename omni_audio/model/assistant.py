@@ -160,13 +160,17 @@ def load_network(
         config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
-        ValueError: the folder is no whole build, or an NF4 build was made with other settings than `nf4`.
+        ValueError: the folder is no whole build, an NF4 build was made with other settings than `nf4`, or these are
+            given for weights that stay full.
     """
     stored = nf4_config(folder)
     if stored is not None:
         if nf4 is not None:
             require_same_nf4(nf4, stored, folder)
         return load_nf4_model(folder, config)
+    remedy = "Set weight_quant=nf4, or leave its settings out."
+    is_used = nf4 is None or weight_quant is WeightQuant.NF4
+    require(is_used, "weight_quant.nf4", nf4, "no settings where the weights stay full", remedy)
     model = load_model(folder, config)
     if weight_quant is WeightQuant.NF4:
         from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for

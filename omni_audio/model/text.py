@@ -61,25 +61,32 @@ class Vocabulary:
         return self.semantic_start <= token < self.size
 
 
+SPOKEN_MARKS = ",.?"
+"""Marks that stand in the texts of the corpora; others are read as blanks."""
+
+
 def spoken_words(text: str) -> list[str]:
-    """The words of a text; what holds no letter a-z (a number, a dash) stays with the word before it, or after it.
+    """The words of a text as training writes them: small letters a-z, apostrophes and the marks behind a word.
+
+    Capital letters become small ones. All marks but `SPOKEN_MARKS` are read as blanks, and a mark that stands alone
+    goes to the word before it.
 
     Raises:
-        ValueError: the text has no letter a-z.
+        ValueError: the text has no letter a-z, or digits or letters of another alphabet, which were never heard.
     """
     remedy = "Give English words; spell numbers out."
-    require(_has_letters(text), "text", text, "at least one letter a-z", remedy)
+    lower = text.lower().replace("\u2019", "'")
+    others = sorted({sign for sign in lower if sign.isalnum() and sign not in CTC_ALPHABET})
+    require(not others, "text", "".join(others), "letters a-z, no digits or other letters", remedy)
+    read = "".join(sign if sign in CTC_ALPHABET or sign in SPOKEN_MARKS else " " for sign in lower)
     words: list[str] = []
-    for word in text.split():
-        if words and not (_has_letters(word) and _has_letters(words[-1])):
-            words[-1] += " " + word
-        else:
+    for word in read.split():
+        if any(sign.isalpha() for sign in word):
             words.append(word)
+        elif words:
+            words[-1] += word
+    require(len(words) > 0, "text", text, "at least one letter a-z", remedy)
     return words
-
-
-def _has_letters(word: str) -> bool:
-    return any(sign in CTC_ALPHABET and sign.isalpha() for sign in word.lower())
 
 
 def _bytes_of_letters() -> dict[str, int]:
@@ -138,12 +145,12 @@ class TextTokenizer:
         return [token + NUM_SPECIAL for token in self.backend.encode(text).ids]
 
     def spell_words(self, text: str) -> list[list[int]]:
-        """Main-vocabulary ids of the single UTF-8 bytes of each of the spoken words, with no merges.
+        """Main-vocabulary ids of the single bytes of each of the spoken words (spoken_words), with no merges.
 
-        Each word but the first begins with a space, which stands for whatever blanks the text has there.
+        Each word but the first begins with a space.
 
         Raises:
-            ValueError: the text has no letter a-z.
+            ValueError: as spoken_words().
         """
         words = spoken_words(text)
         spaced = [words[0], *(" " + word for word in words[1:])]

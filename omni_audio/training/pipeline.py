@@ -249,7 +249,10 @@ class Run:
         model = self._new_model(
             tokenizer
         ).train()  # Lightning keeps the mode; that of a loaded one is evaluation
-        own_drills, heard_drills = by_voice(load_drills(self.paths), config.data.corpus.output_voice)
+        drills = [*load_drills(self.paths)]
+        own_drills, heard_drills = by_voice(drills, config.data.corpus.output_voice)
+        if config.data.tasks.say == 0 or config.data.tasks.own_voice == 0:
+            own_drills, heard_drills = [], drills  # nothing would say them
         collates = []
         for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (own_drills, []), strict=True):
             codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)

@@ -10,6 +10,7 @@ import bench_streams
 import pytest
 import torch
 
+from measuring import our_ways
 from measuring.limits import bandwidth_case, gemm_case, step_bytes
 from measuring.timing import Case, Way, time_ways
 from measuring.untrained import STACK, Weights, stack_parameters, untrained_model, with_weights
@@ -92,6 +93,22 @@ def test_nf4_step_is_measured_in_three_formats(model: OmniModel):
     assert case.figures["nf4_vs_bf16_step"] == medians["nf4"] / medians["bfloat16"]
     assert case.facts["nf4_weight_bytes"] < case.facts["bfloat16_weight_bytes"] < step_bytes(model)
     assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
+
+
+def test_every_run_of_decode_steps_begins_at_the_same_place(model: OmniModel):
+    """What the first run left behind its beginning is the future of the second, and hidden."""
+    ids_BT = torch.randint(20, 60, (2, 9))
+    way = our_ways.decode_way(model, ids_BT, 3, torch.float32)
+    seen: list[torch.Tensor] = []
+    keep = model.norm.register_forward_hook(lambda *passed: seen.append(passed[-1]))
+    for _ in range(2):
+        way.prepare()
+        way.run()
+    keep.remove()
+    assert len(seen) == 6
+    for first, second in zip(seen[:3], seen[3:], strict=True):
+        torch.testing.assert_close(first, second)
+    assert not torch.allclose(seen[0], seen[1])
 
 
 def test_the_peer_has_the_shape_of_our_stack(model: OmniModel, peer):

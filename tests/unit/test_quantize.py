@@ -17,6 +17,7 @@ from tiny import tiny_model_config
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from omni_audio.cli import main
+from omni_audio.evaluation.assistant_subject import AssistantSubject
 from omni_audio.model import nf4_build
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.build import (
@@ -437,17 +438,34 @@ def test_serve_takes_an_nf4_build_as_it_is(
         assert not served
 
 
-def test_eval_measures_an_nf4_build_as_nf4(
-    tiny_build: Path, nf4: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_nf4_settings_for_full_weights_are_refused(
+    tiny_build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", f"build={tiny_build}", "weight_quant.nf4.depth=false"]
+    assert "weight_quant.nf4 = " in failed(words, capsys)
+    with pytest.raises(ValueError, match=r"weight_quant.nf4 = .*no settings where the weights stay full"):
+        Assistant.load(tiny_build, WeightQuant.NONE, NF4Config(depth=False))
+
+
+def test_eval_packs_what_the_config_says(
+    tiny_build: Path, nf4: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from omni_audio.evaluation import harness
 
-    asked: list[harness.EvalWeightQuant] = []
-    monkeypatch.setattr(harness, "run", lambda config, **_: asked.append(config.weight_quant))
-    for build in (tiny_build, nf4):
-        assert main.main(["eval", "runtime.num_threads=1", f"build={build}"]) == 0
-    assert asked == [harness.EvalWeightQuant.both, harness.EvalWeightQuant.nf4]
-    assert "an NF4 build" in capsys.readouterr().err
+    asked: list[NF4Config | None] = []
+    monkeypatch.setattr(harness, "run", lambda _, nf4, **__: asked.append(nf4))
+    for more in ([], ["weight_quant.nf4.depth=false"]):
+        assert main.main(["eval", "runtime.num_threads=1", f"build={tiny_build}", *more]) == 0
+    assert asked == [None, NF4Config(depth=False)]
+    whole, part = (AssistantSubject.load(tiny_build, "nf4", nf4=config) for config in asked)
+    assert packed_names(part.assistant.model) < packed_names(whole.assistant.model)
+    assert packed_names(AssistantSubject.load(nf4, "nf4").assistant.model) == packed_names(
+        whole.assistant.model
+    )
+    with pytest.raises(
+        ValueError, match=r"eval.weight_quant = 'none' is not allowed: expected nf4 for an NF4"
+    ):
+        AssistantSubject.load(nf4, "none")
 
 
 def test_say_transcribe_and_chat_take_an_nf4_build(nf4: Path, tmp_path: Path) -> None:

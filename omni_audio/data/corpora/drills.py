@@ -1,7 +1,8 @@
-"""Drills: fragments of requests in a new order, spoken for hearing alone.
+"""Drills: fragments of requests in a new order, for hearing and, in the output voice, for speaking.
 
 A recogniser that hears only whole requests learns the requests by heart. In a drill the next word cannot be guessed, so
-that it must be heard. Drills have no answer; semantic level and transcription learn from them.
+that it must be heard. Drills have no answer: the semantic level hears all, the network transcribes those of other
+voices and says those of its own.
 """
 
 import random

@@ -24,7 +24,5 @@ def quiet_libraries() -> None:
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    warnings.filterwarnings(
-        "ignore", message="You are using DynamicBucketingSampler with an eagerly read CutSet"
-    )
+    warnings.filterwarnings("ignore", message=r"You are using Dynamic\w+Sampler with an eagerly read CutSet")
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")

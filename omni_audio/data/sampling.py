@@ -6,23 +6,38 @@ from itertools import count, islice
 from typing import Any
 
 from lhotse import CutSet
-from lhotse.dataset import DynamicBucketingSampler
+from lhotse.dataset import DynamicBucketingSampler, DynamicCutSampler
 from torch.utils.data import DataLoader, IterableDataset
+
+SHUFFLED_CUTS = 50_000
+"""How many cuts are at hand where the next one is drawn."""
 
 
 def batches_of_cuts(
-    cuts: CutSet, batch_duration_s: float, num_buckets: int, seed: int, shuffle: bool = True
+    cuts: CutSet, batch_duration_s: float, num_buckets: int, seed: int, row_duration_s: float | None = None
 ) -> Iterator[tuple[int, CutSet]]:
-    """(epoch, cuts) without end: lhotse's dynamic bucketing by duration, reshuffled each epoch."""
+    """(epoch, cuts) without end, reshuffled each epoch: lhotse's dynamic bucketing by duration.
+
+    With `row_duration_s` every cut makes a row of that length: batches then have equally many, of cuts of all lengths.
+    """
     for epoch in count():
-        sampler = DynamicBucketingSampler(
-            cuts,
-            max_duration=batch_duration_s,
-            num_buckets=min(num_buckets, max(2, len(cuts) // 20)),
-            shuffle=shuffle,
-            seed=seed,
-            buffer_size=50000,
-        )
+        if row_duration_s is None:
+            sampler = DynamicBucketingSampler(
+                cuts,
+                max_duration=batch_duration_s,
+                num_buckets=min(num_buckets, max(2, len(cuts) // 20)),
+                shuffle=True,
+                seed=seed,
+                buffer_size=SHUFFLED_CUTS,
+            )
+        else:
+            sampler = DynamicCutSampler(
+                cuts,
+                max_cuts=max(1, int(batch_duration_s / row_duration_s)),
+                shuffle=True,
+                seed=seed,
+                shuffle_buffer_size=SHUFFLED_CUTS,
+            )
         sampler.set_epoch(epoch)
         for batch in sampler:
             yield epoch, batch
@@ -40,6 +55,7 @@ class StepDataset(IterableDataset):
         seed: int,
         start_step: int = 0,
         num_batches: int | None = None,
+        row_duration_s: float | None = None,
     ) -> None:
         if len(cuts) == 0:
             raise ValueError(
@@ -48,9 +64,12 @@ class StepDataset(IterableDataset):
         self.cuts, self.collate = cuts, collate
         self.batch_duration_s, self.num_buckets, self.seed = batch_duration_s, num_buckets, seed
         self.start_step, self.num_batches = start_step, num_batches
+        self.row_duration_s = row_duration_s
 
     def __iter__(self) -> Iterator[Any]:
-        batches = batches_of_cuts(self.cuts, self.batch_duration_s, self.num_buckets, self.seed)
+        batches = batches_of_cuts(
+            self.cuts, self.batch_duration_s, self.num_buckets, self.seed, self.row_duration_s
+        )
         end = None if self.num_batches is None else self.start_step + self.num_batches
         for epoch, batch in islice(batches, self.start_step, end):
             yield self.collate(batch, epoch)

@@ -33,6 +33,7 @@ def fit(
     seed: int,
     make_trainer: Callable[..., Any],
     callbacks: Sequence[Callback] = (),
+    row_duration_s: float | None = None,
 ) -> None:
     """Trains the task's module in place; resumes from `folder/last.ckpt` when it is there.
 
@@ -46,6 +47,7 @@ def fit(
         seed: of batches and of every random draw in a step.
         make_trainer: gives a Lightning Trainer.
         callbacks: further ones; they act before a checkpoint is saved.
+        row_duration_s: of a row of training where that is not its cut's.
 
     Raises:
         ValueError: the checkpoint is of another architecture.
@@ -65,13 +67,14 @@ def fit(
                 training.num_buckets,
                 seed,
                 start,
-                num_batches=number,
+                number,
+                row_s,
             ),
             workers,
         )
-        for (cuts, collate), start, number, workers in (
-            (train, start_step, None, training.num_workers),
-            (validation, 0, training.num_validation_batches, 0),
+        for (cuts, collate), start, number, workers, row_s in (
+            (train, start_step, None, training.num_workers, row_duration_s),
+            (validation, 0, training.num_validation_batches, 0, None),
         )
     ]
     trainer = make_trainer(

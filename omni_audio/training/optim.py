@@ -34,7 +34,7 @@ class OptimConfig:
 
 @dataclass(kw_only=True, slots=True)
 class TaskTrainingConfig:
-    """Budget of one training: steps, and seconds of sound a batch."""
+    """Budget of one training: steps, and seconds of sound a batch (of pieces, where rows are pieces of cuts)."""
 
     max_steps: int = 1000
     batch_duration_s: float = 80.0

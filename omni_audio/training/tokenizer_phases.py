@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from omni_audio.audio.augment import Augment
+from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.data.corpora.manifests import CorpusPaths
 from omni_audio.data.draws import draw_seed
@@ -118,6 +119,7 @@ class TokenizerTraining:
             seed,
             self.make_trainer,
             every,
+            None if piece_frames is None else piece_frames * FRAME_SAMPLES / SAMPLE_RATE_HZ,
         )
         if ema is not None:
             ema.use()

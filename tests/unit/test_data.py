@@ -38,11 +38,16 @@ def recording(name: str, duration_s: float) -> Recording:
     )
 
 
+def words_of_number(i: int) -> str:
+    """Another text for each number, of letters alone."""
+    return f"request {chr(ord('a') + i % 26) * (1 + i // 26)}"
+
+
 def request_cut(i: int, call: dict[str, Any] | None) -> MonoCut:
     duration_s = 1.0 + (i * 7 % 10) / 10
     spoken = recording(f"request-{i}", duration_s)
     words = SupervisionSegment(
-        id=f"s{i}", recording_id=spoken.id, start=0.0, duration=duration_s, text=f"request number {i}"
+        id=f"s{i}", recording_id=spoken.id, start=0.0, duration=duration_s, text=words_of_number(i)
     )
     return MonoCut(
         id=f"cut-{i}",
@@ -133,10 +138,11 @@ def ids_of(cuts: CutSet, epoch: int) -> tuple[int, tuple[str, ...]]:
     return epoch, tuple(cut.id for cut in cuts)
 
 
+@pytest.mark.parametrize("row_duration_s", [None, 1.1])
 @pytest.mark.parametrize("start", [1, 7, 23])
-def test_resumed_batches_are_the_tail_of_the_whole(start: int) -> None:
+def test_resumed_batches_are_the_tail_of_the_whole(start: int, row_duration_s: float | None) -> None:
     def run(start_step: int, num_batches: int, seed: int = 3) -> list[Any]:
-        return list(StepDataset(CUTS, ids_of, 8.0, 2, seed, start_step, num_batches))
+        return list(StepDataset(CUTS, ids_of, 8.0, 2, seed, start_step, num_batches, row_duration_s))
 
     whole = run(0, 30)
     assert run(0, 30) == whole
@@ -152,6 +158,15 @@ def test_each_epoch_holds_every_cut_once_in_another_order() -> None:
         assert sum(cut.duration for cut in batch) <= 8.0
     assert all(sorted(ids) == sorted(CUTS.ids) for ids in epochs.values())
     assert len({tuple(ids) for ids in epochs.values()}) == 3
+
+
+def test_batches_of_pieces_have_equally_many_rows_of_cuts_of_all_lengths() -> None:
+    durations = {cut.id: cut.duration for cut in CUTS}
+    batches = [ids for epoch, ids in StepDataset(CUTS, ids_of, 8.0, 2, 0, 0, 12, 1.5) if epoch == 0]
+    assert all(len(ids) == 5 for ids in batches[:-1])
+    assert sorted(itertools.chain(*batches)) == sorted(durations)
+    long_s = sorted(durations.values())[len(durations) // 2]
+    assert any(len({durations[key] < long_s for key in ids}) == 2 for ids in batches)
 
 
 def test_no_cuts_and_many_workers_are_refused() -> None:
@@ -283,7 +298,7 @@ def test_requests_are_typed_as_often_as_asked(tiny_text: TextTokenizer) -> None:
 
 def test_bpe_learns_from_every_kind_of_text() -> None:
     texts = corpus_texts(CutSet.from_cuts([CUTS[0], CUTS[1]]))
-    assert {"request number 0", "request number 1", "done", "sorry", "ok"} <= set(texts)
+    assert {words_of_number(0), words_of_number(1), "done", "sorry", "ok"} <= set(texts)
     assert tool_call_text(**CALL) in texts
     assert {tools_text([name]) for name in TOOLS} <= set(texts)
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omni_audio.model.assistant import Piece, PieceDecoder
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.serving.errors import overloaded
 from omni_audio.serving.stream import (
     AudioDelta,

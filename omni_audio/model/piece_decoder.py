@@ -1,14 +1,17 @@
 """The events of a stream as pieces of an answer: words, a tool call's JSON, sound."""
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from omni_audio.audio.time_stretch import flush, initial_stretch_state, stretch
+from omni_audio.checks import require
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.text import TextTokenizer
+from omni_audio.tokenizer.joint_decoding import decode_together
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
@@ -49,8 +52,12 @@ class PieceDecoder:
             kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)
         }
 
-    def push(self, event: Event) -> Piece:
+    def push(self, event: Event, frame_BS: Tensor | None = None) -> Piece:
         """The piece of this event; the last one brings what was held back and the end of the sound.
+
+        Args:
+            event: the next of this stream.
+            frame_BS: what decode_frames() gave for it, where it is a frame; None decodes the frame here.
 
         Raises:
             ValueError: the stream failed.
@@ -58,14 +65,12 @@ class PieceDecoder:
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, AudioFrame):
-            pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
-                event.codes_K[None, None], self.vocoder_state
-            )
+            pcm_BS = decode_frames([(self, event)])[0] if frame_BS is None else frame_BS
             return Piece(pcm_S=self._at_speed(pcm_BS)[0], num_frames=1)
         if isinstance(event, Finished):
             tail = None
             if not self.vocoder_state.is_first:
-                tail_BS = self.tokenizer.vocoder.flush(self.vocoder_state)
+                tail_BS = self.tokenizer.vocoder.flush(self.vocoder_state).cpu()
                 tail = self._at_speed(tail_BS, is_last=True)[0]
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
@@ -75,8 +80,40 @@ class PieceDecoder:
         return Piece(text=words)
 
     def _at_speed(self, pcm_BS: Tensor, is_last: bool = False) -> Tensor:
-        """What further samples (1, S) complete, (1, S'), in the CPU's memory; at speed 1 they need not wait."""
+        """What further samples (1, S), in the CPU's memory, complete, (1, S'); at speed 1 they need not wait."""
         if self.stretch_state.speed == 1:
-            return pcm_BS.cpu()
-        ready_BS, self.stretch_state = stretch(pcm_BS.cpu(), self.stretch_state)
+            return pcm_BS
+        ready_BS, self.stretch_state = stretch(pcm_BS, self.stretch_state)
         return torch.cat([ready_BS, flush(self.stretch_state)], -1) if is_last else ready_BS
+
+
+def decode_frames(spoken: Sequence[tuple[PieceDecoder, AudioFrame]]) -> list[Tensor]:
+    """The vocoder's part of push(), for the frames of many streams in one pass; push() takes what it gives.
+
+    Args:
+        spoken: decoders of different streams of one tokenizer, each with the stream's next frame.
+
+    Returns:
+        (1, S) samples of each, at speed 1, in the CPU's memory.
+
+    Raises:
+        ValueError: two frames of one stream, streams of several tokenizers, or a code out of range. No stream has
+            then moved on, so that each can be decoded alone.
+    """
+    if not spoken:
+        return []
+    decoders = [decoder for decoder, _ in spoken]
+    tokenizer, num_streams = decoders[0].tokenizer, len(set(map(id, decoders)))
+    remedy = "Decode the frames of a stream one after the other."
+    require(num_streams == len(spoken), "streams", num_streams, f"{len(spoken)}, one a frame", remedy)
+    num_strange = sum(decoder.tokenizer is not tokenizer for decoder in decoders)
+    remedy = "Decode the streams of each tokenizer for themselves."
+    require(num_strange == 0, "streams of another tokenizer", num_strange, "none", remedy)
+    made = decode_together(
+        tokenizer,
+        [frame.codes_K for _, frame in spoken],
+        [decoder.vocoder_state for decoder in decoders],
+    )
+    for decoder, (_, state) in zip(decoders, made, strict=True):
+        decoder.vocoder_state = state
+    return [pcm_BS for pcm_BS, _ in made]

@@ -3,8 +3,9 @@
 Every stream has heard a spoken request and answers with sound; each step gives each stream one frame of 80 ms (its text
 is one id), so that a step of more than 80 ms is too slow for all. The number of streams doubles until the 95th
 percentile of the step time passes 80 ms, and the interval is then halved. The network is untrained, of the size of a
-preset: time and memory do not depend on what the weights know. Steps end with the codes of a frame; the sound of first
-frames is decoded, that of the others is not.
+preset: time and memory do not depend on what the weights know. A step is the network's and the sound of every stream,
+made as the server makes it: the frames of all go through the vocoder in one pass. Sound stays at speed 1; encoding and
+sending it is not in it.
 
     streams                   the largest number measured whose p95 step time is at most 80 ms; 0 where none was
     reached_limit             false where --max-streams ended the search
@@ -35,21 +36,25 @@ from typing import Any
 import torch
 
 import omni_audio
+from measuring.speaking import (
+    frames_of_step,
+    new_decoder,
+    open_reply,
+    sound_of_frames,
+    speaking_model,
+    spoken_request,
+    untrained_tokenizer,
+)
 from measuring.timing import digits
-from measuring.untrained import untrained_model
 from omni_audio.evaluation.codec_report import markdown_table
-from omni_audio.model.events import AudioFrame
 from omni_audio.model.generate import Generator
 from omni_audio.model.kv_cache import KVCache
-from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
-from omni_audio.model.text import TextTokenizer
+from omni_audio.model.piece_decoder import PieceDecoder
+from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
 from omni_audio.record import device_description, git_state, usable_cores
-from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
 FRAME_MS = 80.0
-NEVER = 1_000_000
 STATM = Path("/proc/self/statm")
 
 
@@ -86,49 +91,15 @@ def cache_mib(cache: KVCache) -> float:
     return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor)) / 2**20
 
 
-def speaking_model(preset: str) -> OmniModel:
-    """An untrained network whose replies are one text id and then frames without end."""
-    model = untrained_model(preset)
-    model.config.layout = dataclasses.replace(
-        model.config.layout, interleave_text_tokens=1, interleave_frames=NEVER
-    )
-    return model
-
-
-def spoken_request(model: OmniModel, num_frames: int) -> TokenSequence:
-    """A request of drawn codes, up to the mode token."""
-    tokenizer = model.tokenizer_config
-    codes = AudioCodes(
-        torch.randint(tokenizer.semantic.num_codes, (1, num_frames)),
-        torch.randint(tokenizer.vq.codebook_size, (1, num_frames, tokenizer.vq.num_codebooks)),
-        torch.randn(1, num_frames, model.state_width),
-    )
-    builder = SequenceBuilder(
-        TextTokenizer.train(["yes"], 300),
-        model.vocabulary,
-        tokenizer.vq.num_codebooks,
-        model.config.layout,
-        model.state_width,
-    )
-    return builder.user_audio(codes).assistant(Mode.REPLY_AUDIO).build()
-
-
-def open_reply(generator: Generator, slot: int, prompt: TokenSequence) -> None:
-    request = GenerationRequest(mode=Mode.REPLY_AUDIO, seed=slot, max_text_tokens=2, max_frames=NEVER)
-    generator.open(slot, prompt, request)
-
-
 def first_audio_ms(
-    generator: Generator, slot: int, prompt: TokenSequence, tokenizer: AudioTokenizer
+    generator: Generator, slot: int, prompt: TokenSequence, decoders: dict[int, PieceDecoder]
 ) -> float:
     """Opens a reply in a free slot beside the others and steps until its first sound."""
     start = time.perf_counter()
     open_reply(generator, slot, prompt)
-    frame = None
-    while frame is None:
-        found = [e for e in generator.step() if isinstance(e, AudioFrame) and e.slot == slot]
-        frame = found[0] if found else None
-    tokenizer.decode_stream(frame.codes_K[None, None], tokenizer.initial_decoder_state())
+    decoders[slot] = new_decoder(decoders[slot].tokenizer)
+    while slot not in sound_of_frames(decoders, frames_of_step(generator)):
+        pass
     return (time.perf_counter() - start) * 1000
 
 
@@ -136,24 +107,24 @@ def measure(
     model: OmniModel, num_streams: int, prompt: TokenSequence, num_steps: int, num_openings: int
 ) -> StreamFigures:
     """A generator of as many slots, all of them answering."""
-    torch.manual_seed(0)
-    tokenizer = AudioTokenizer(model.tokenizer_config).eval()
+    tokenizer = untrained_tokenizer(model)
     generator = Generator(model, num_slots=num_streams)
-    for slot in range(num_streams):
+    decoders = {slot: new_decoder(tokenizer) for slot in range(num_streams)}
+    for slot in decoders:
         open_reply(generator, slot, prompt)
-    generator.step()
-    generator.step()
+    for _ in range(3):
+        sound_of_frames(decoders, frames_of_step(generator))
     step_ms = []
     for _ in range(num_steps):
         start = time.perf_counter()
-        events = generator.step()
+        made = sound_of_frames(decoders, frames_of_step(generator))
         step_ms.append((time.perf_counter() - start) * 1000)
-        assert len(events) == num_streams, "each step gives each stream a frame"
+        assert len(made) == num_streams, "each step gives each stream a frame"
     resident = rss_mib()
     openings_ms = []
     for _ in range(num_openings):
         generator.close(num_streams - 1)
-        openings_ms.append(first_audio_ms(generator, num_streams - 1, prompt, tokenizer))
+        openings_ms.append(first_audio_ms(generator, num_streams - 1, prompt, decoders))
     found = StreamFigures(num_streams, step_ms, openings_ms, cache_mib(generator.cache), resident)
     del generator
     gc.collect()

@@ -1,6 +1,5 @@
 """A build in memory: hears, speaks, calls tools. What the command line, the scorers and the server call."""
 
-import codecs
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omni_audio.audio.time_stretch import flush, initial_stretch_state, stretch
 from omni_audio.checks import require
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
-from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.events import FinishReason
 from omni_audio.model.generate import Generator
 from omni_audio.model.lora_file import load_lora
 from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
+from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
@@ -66,76 +65,6 @@ class Reply:
     first_token_s: float | None = None
     first_audio_s: float | None = None
     total_s: float = 0.0
-
-
-@dataclass(slots=True)
-class Piece:
-    """A bit of a streamed answer: text, a tool call's JSON, or sound; `reason` on the last.
-
-    `pcm_S` is empty where frames came whose samples are not complete yet.
-    """
-
-    text: str = ""
-    tool: str = ""
-    starts_call: bool = False
-    pcm_S: Tensor | None = None
-    num_frames: int = 0
-    reason: FinishReason | None = None
-
-
-class PieceDecoder:
-    """Turns the events of one stream into pieces: BPE ids to text, frames to sound, each with its own state.
-
-    An id may end inside a letter: its bytes then wait for the next id.
-
-    Args:
-        tokenizer: makes the sound.
-        text: makes the words.
-        speed: of the sound, 0.25..4; its memory is constant at each.
-
-    Raises:
-        ValueError: the speed is outside 0.25..4.
-    """
-
-    def __init__(self, tokenizer: AudioTokenizer, text: TextTokenizer, speed: float = 1.0) -> None:
-        self.tokenizer, self.text = tokenizer, text
-        self.vocoder_state = tokenizer.initial_decoder_state()
-        self.stretch_state = initial_stretch_state(speed)
-        self.letters = {
-            kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in (TextToken, ToolToken)
-        }
-
-    def push(self, event: Event) -> Piece:
-        """The piece of this event; the last one brings what was held back and the end of the sound.
-
-        Raises:
-            ValueError: the stream failed.
-        """
-        if isinstance(event, Failed):
-            raise event.error
-        if isinstance(event, AudioFrame):
-            pcm_BS, self.vocoder_state = self.tokenizer.decode_stream(
-                event.codes_K[None, None], self.vocoder_state
-            )
-            return Piece(pcm_S=self._at_speed(pcm_BS)[0], num_frames=1)
-        if isinstance(event, Finished):
-            tail = None
-            if not self.vocoder_state.is_first:
-                tail_BS = self.tokenizer.vocoder.flush(self.vocoder_state)
-                tail = self._at_speed(tail_BS, is_last=True)[0]
-            rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
-            return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
-        words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
-        if isinstance(event, ToolToken):
-            return Piece(tool=words, starts_call=event.starts_call)
-        return Piece(text=words)
-
-    def _at_speed(self, pcm_BS: Tensor, is_last: bool = False) -> Tensor:
-        """What further samples (1, S) complete, (1, S'), in the CPU's memory; at speed 1 they need not wait."""
-        if self.stretch_state.speed == 1:
-            return pcm_BS.cpu()
-        ready_BS, self.stretch_state = stretch(pcm_BS.cpu(), self.stretch_state)
-        return torch.cat([ready_BS, flush(self.stretch_state)], -1) if is_last else ready_BS
 
 
 def tools_text(tools: list[str]) -> str:

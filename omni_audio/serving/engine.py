@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omni_audio.model.assistant import Piece, PieceDecoder
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.serving.errors import overloaded
 from omni_audio.serving.stream import (
     AudioDelta,
@@ -223,16 +223,34 @@ class Engine:
                 self._end(slot, failure=StreamFailedError(repr(error)), close=False)
             self._generator = self._make_generator()
             return
+        frames = self._frames(events)
         for event in events:
             if event.slot not in self._active:  # ended by an earlier event of this step
                 continue
             try:
-                self._dispatch(event)
+                self._dispatch(event, frames.get(event.slot))
             except Exception as error:
                 logger.exception("the output of slot %d failed", event.slot)
                 self._end(event.slot, failure=StreamFailedError(repr(error)))
 
-    def _dispatch(self, event: Event) -> None:
+    def _frames(self, events: list[Event]) -> dict[int, Tensor]:
+        """The step's frames through the vocoder in one pass, (1, S) by slot; none where one of them cannot be decoded.
+
+        A frame that is not in it is decoded alone, so that only the stream at fault ends.
+        """
+        spoken: dict[int, tuple[PieceDecoder, AudioFrame]] = {}
+        for event in events:
+            if isinstance(event, AudioFrame) and event.slot in self._active:
+                stream, decoder = self._active[event.slot]
+                if not stream.cancelled.is_set():
+                    spoken[event.slot] = (decoder, event)
+        try:
+            return dict(zip(spoken, decode_frames(list(spoken.values())), strict=True))
+        except Exception:
+            logger.exception("decoding %d frames together failed", len(spoken))
+            return {}
+
+    def _dispatch(self, event: Event, frame_BS: Tensor | None) -> None:
         slot = event.slot
         stream, decoder = self._active[slot]
         if stream.cancelled.is_set():
@@ -246,7 +264,7 @@ class Engine:
         now_s = time.monotonic()
         if stream.times.first_token_s is None:
             stream.times.first_token_s = now_s
-        made = _delta(event, decoder.push(event))
+        made = _delta(event, decoder.push(event, frame_BS))
         if isinstance(made, AudioDelta) and made.pcm_S.size > 0 and stream.times.first_audio_s is None:
             stream.times.first_audio_s = time.monotonic()
         stream.made.add(made)

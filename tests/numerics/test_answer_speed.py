@@ -14,9 +14,10 @@ from omni_audio.audio.time_stretch import (
     stretch_whole,
 )
 from omni_audio.audio.units import FRAME_SAMPLES
-from omni_audio.model.assistant import Assistant, Piece, PieceDecoder, Reply, Role, Turn
+from omni_audio.model.assistant import Assistant, Reply, Role, Turn
 from omni_audio.model.conversation import Conversation
 from omni_audio.model.events import AudioFrame, Finished, FinishReason
+from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode
 

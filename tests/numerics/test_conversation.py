@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.model.assistant import Assistant, Piece, Role, Turn
+from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.conversation import Conversation
 from omni_audio.model.events import Failed, FinishReason
 from omni_audio.model.generate import Generator
+from omni_audio.model.piece_decoder import Piece
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode
 

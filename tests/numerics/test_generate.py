@@ -8,9 +8,10 @@ import pytest
 import torch
 from streams import run, said_by
 
-from omni_audio.model.assistant import Assistant, PieceDecoder, Role, Turn, WeightQuant
+from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken
 from omni_audio.model.generate import Generator
+from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, pack
 from omni_audio.model.text import NUM_SPECIAL, Special, TextTokenizer

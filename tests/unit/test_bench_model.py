@@ -5,6 +5,7 @@ import json
 import statistics
 import sys
 
+import bench_joint_decoding
 import bench_model
 import bench_streams
 import pytest
@@ -181,6 +182,17 @@ def test_streams_are_measured_and_each_step_gives_each_a_frame():
     assert line["cache_mib_per_stream"] > 0
     json.dumps(line, allow_nan=False)
     assert bench_streams.table(line).count("\n") == 4
+
+
+def test_sound_is_measured_both_ways_beside_the_step():
+    model = bench_streams.speaking_model("tiny")
+    prompt = bench_streams.spoken_request(model, num_frames=5)
+    cases = [bench_joint_decoding.measure(model, number, prompt, repeats=2) for number in (1, 3)]
+    line = bench_joint_decoding.figures(cases)
+    assert list(line["alone_over_together"]) == ["1", "3"]
+    assert all(0 < share < 1 for share in [*line["share_alone"].values(), *line["share_together"].values()])
+    assert bench_joint_decoding.table(line).count("\n") == 3
+    json.dumps([case.plain() for case in cases], allow_nan=False)
 
 
 def drawn_streams(number: int, step_ms: float) -> bench_streams.StreamFigures:

@@ -1,4 +1,4 @@
-"""The engine alone, over a generator that follows a script instead of a model."""
+"""The engine alone, over a generator that follows a script instead of a model; sound is decoded as ever."""
 
 import asyncio
 import threading
@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from tiny import tiny_tokenizer_config
 
-from omni_audio.model.assistant import Piece
+from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken
+from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.stream import PromptRefusedError, StreamEnd, StreamFailedError
+from omni_audio.serving.stream import AudioDelta, PromptRefusedError, StreamEnd, StreamFailedError
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 STEP_S = 0.002
 FOREVER = 10**9
+TOKENIZER = AudioTokenizer(tiny_tokenizer_config()).eval()
+VQ = TOKENIZER.config.vq
 
 
 @dataclass
@@ -28,6 +33,7 @@ class Script:
     break_open: bool = False
     break_step_at: int = -1
     bad_token_at: int = -1
+    bad_code_at: int = -1
     fail_at: int = -1
 
 
@@ -63,7 +69,8 @@ class ScriptedGenerator:
             elif done >= script.num_steps:
                 events.append(Finished(slot, FinishReason.STOP))
             elif script.with_audio and done % 2:
-                events.append(AudioFrame(slot, torch.full((8,), done)))
+                code = VQ.codebook_size if done == script.bad_code_at else done % VQ.codebook_size
+                events.append(AudioFrame(slot, torch.full((VQ.num_codebooks,), code)))
             else:
                 events.append(TextToken(slot, -1 if done == script.bad_token_at else done))
             state[1] += 1
@@ -73,22 +80,18 @@ class ScriptedGenerator:
         self.open_slots.pop(slot, None)
 
 
-class ScriptedDecoder:
-    def push(self, event):
-        if isinstance(event, AudioFrame):
-            return Piece(pcm_S=torch.zeros(1280), num_frames=1)
-        if isinstance(event, Finished):
-            return Piece(reason=event.reason)
-        if event.id < 0:
-            raise IndexError(event.id)
-        return Piece(text=f"{event.id} ")
+class ScriptedText:
+    def token_bytes(self, token):
+        if token < 0:
+            raise IndexError(token)
+        return f"{token} ".encode()
 
 
 def make_engine(num_slots=2, queue_limit=4, limit_events=1000):
     ScriptedGenerator.made = 0
     engine = Engine(
         lambda: ScriptedGenerator(num_slots),
-        lambda request: ScriptedDecoder(),
+        lambda request: PieceDecoder(TOKENIZER, ScriptedText()),
         num_slots=num_slots,
         queue_limit=queue_limit,
         limit_events=limit_events,
@@ -102,6 +105,10 @@ async def read(stream):
     while not events or not isinstance(events[-1], StreamEnd):
         events.append(await asyncio.wait_for(stream.get(), 5))
     return events
+
+
+def sound_of(events):
+    return torch.cat([torch.from_numpy(event.pcm_S) for event in events if isinstance(event, AudioDelta)])
 
 
 async def until(condition, timeout_s=2.0):
@@ -196,19 +203,65 @@ def test_cancel_takes_effect_within_a_step_and_lets_the_next_in():
         (Script(break_open=True), StreamFailedError),
         (Script(bad_token_at=1), StreamFailedError),
         (Script(fail_at=1), StreamFailedError),
+        (Script(with_audio=True, bad_code_at=1), StreamFailedError),
     ],
 )
 def test_one_failing_stream_leaves_its_neighbour_alone(script, error):
     async def body(engine):
-        good = submit(engine, Script(num_steps=20))
+        good = submit(engine, Script(num_steps=20, with_audio=True))
         bad = submit(engine, script)
         with pytest.raises(error):
             await read(bad)
-        assert len(await read(good)) == 21
+        assert sound_of(await read(good)).shape == (10 * FRAME_SAMPLES,)
         assert engine._generator.open_slots == {}
         assert ScriptedGenerator.made == 1
 
     run(body)
+
+
+def test_the_sound_of_a_stream_is_its_own_while_others_come_fail_and_go():
+    alone = []
+
+    async def one_by_one(engine):
+        for num_steps in (30, 8, 17):
+            alone.append(sound_of(await read(submit(engine, Script(num_steps=num_steps, with_audio=True)))))
+
+    async def together(engine):
+        left = submit(engine, Script(num_steps=FOREVER, with_audio=True))
+        submit(engine, Script(with_audio=True, num_steps=FOREVER, bad_code_at=5))
+        submit(engine, Script(num_steps=12))
+        streams = [submit(engine, Script(num_steps=steps, with_audio=True)) for steps in (30, 8, 17)]
+        for _ in range(4):
+            await left.get()
+        engine.cancel(left)
+        for stream, pcm_S in zip(streams, alone, strict=True):
+            torch.testing.assert_close(sound_of(await read(stream)), pcm_S, atol=1e-5, rtol=0)
+        await until(lambda: engine.num_active == 0)
+        counters = engine.snapshot()
+        assert (counters["completed"], counters["cancelled"], counters["failed"]) == (4, 1, 1)
+
+    run(one_by_one, num_slots=1)
+    run(together, num_slots=4)
+
+
+def test_frames_of_a_step_go_through_the_vocoder_together(monkeypatch):
+    num_rows = []
+    decode_stream = TOKENIZER.decode_stream
+
+    def counted(acoustic_BFK, state):
+        num_rows.append(acoustic_BFK.shape[0])
+        return decode_stream(acoustic_BFK, state)
+
+    monkeypatch.setattr(TOKENIZER, "decode_stream", counted)
+
+    async def body(engine):
+        with engine._wake:  # all are admitted before the first step
+            streams = [submit(engine, Script(num_steps=steps, with_audio=True)) for steps in (9, 9, 9, 5)]
+        for stream in streams:
+            await read(stream)
+
+    run(body, num_slots=4)
+    assert num_rows == [4, 4, 3, 3]
 
 
 def test_after_a_broken_step_the_engine_goes_on_with_a_fresh_generator():
@@ -239,7 +292,7 @@ def test_reader_that_stalls_is_dropped():
 def test_limit_on_all_tokens_ends_with_length():
     async def body(engine):
         events = await read(submit(engine, Script(num_steps=FOREVER, with_audio=True), max_total_tokens=5))
-        assert len(events) == 6
+        assert len(events) == 5 + 2, "the last samples and the end come after the tokens"
         assert events[-1] == StreamEnd("length")
 
     run(body)

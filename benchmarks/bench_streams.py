@@ -36,6 +36,7 @@ from typing import Any
 import torch
 
 import omni_audio
+from measuring.resident import rss_mib
 from measuring.speaking import (
     frames_of_step,
     new_decoder,
@@ -55,7 +56,6 @@ from omni_audio.model.transformer import OmniModel
 from omni_audio.record import device_description, git_state, usable_cores
 
 FRAME_MS = 80.0
-STATM = Path("/proc/self/statm")
 
 
 @dataclass(slots=True)
@@ -76,13 +76,6 @@ class StreamFigures:
 def percentile(values: list[float], percent: float) -> float:
     """The smallest value that this share of the values does not pass."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
-
-
-def rss_mib() -> float | None:
-    """Resident memory; None where the system has no such file."""
-    if not STATM.exists():
-        return None
-    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def cache_mib(cache: KVCache) -> float:

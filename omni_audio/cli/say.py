@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omni_audio.cli.arguments import add_build, add_lora, add_nf4, add_speed, output_wav, speed_of
 from omni_audio.cli.builds import require_build
+from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 
 EXAMPLES = """\
 examples:
@@ -20,6 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("speech.wav"), metavar="FILE", help="default: speech.wav"
     )
+    parser.add_argument(
+        "--takes",
+        type=int,
+        default=DEFAULT_TAKES,
+        metavar="N",
+        help=f"speak it N times at once and keep the take that the build reads best; default: {DEFAULT_TAKES}",
+    )
     add_speed(parser)
     add_build(parser)
     add_nf4(parser)
@@ -31,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.text.strip():
         raise ValueError("text is empty: say what to speak")
     out, speed = output_wav(args.out), speed_of(args.speed)
+    check_takes(args.takes, "--takes")
     build = require_build(args.build)
     from omni_audio.audio.io import save_wav
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_assistant
 
-    pcm_S = load_assistant(build, args.nf4, lora=args.lora).say(args.text, speed=speed).pcm_S
+    assistant = load_assistant(build, args.nf4, lora=args.lora)
+    pcm_S = assistant.say(args.text, takes=args.takes, speed=speed).pcm_S
     if pcm_S is None:
         raise RuntimeError(f"the model made no sound for {args.text!r}")
     save_wav(out, pcm_S)

@@ -1,6 +1,7 @@
 """A build under test: the scorers' questions put to its Assistant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -9,12 +10,13 @@ from torch import Tensor
 from omni_audio.checks import require
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.evaluation.memory import WeightBytes, count_weights
-from omni_audio.evaluation.streams import Answer, answer_all
 from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer, TimedAnswer
+from omni_audio.model.answers import Answer, answer_all
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.build import nf4_config
 from omni_audio.model.generate import GenerationRequest
-from omni_audio.model.sequence import Mode
+from omni_audio.model.sequence import Mode, TokenSequence
+from omni_audio.model.takes import best_take, requests_for_takes
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioCodes
 from omni_audio.weight_quant.config import NF4Config
@@ -83,12 +85,21 @@ class AssistantSubject:
     def answer_speech(self, requests: Iterable[Tensor]) -> list[SpokenAnswer]:
         """The spoken answers to spoken (S,) requests, no tools offered."""
         answers = self._answers(requests, GenerationRequest(mode=Mode.REPLY_AUDIO))
-        return [SpokenAnswer(self._text(answer), answer.pcm(self.assistant)) for answer in answers]
+        return [SpokenAnswer(self._text(answer), answer.pcm(self.assistant.tokenizer)) for answer in answers]
 
-    def say(self, texts: Iterable[str]) -> list[Tensor]:
-        """(S,) samples that speak each text; empty where the model made none."""
-        asked = (self.assistant.ask_to_say(text) for text in texts)
-        return [answer.pcm(self.assistant) for answer in answer_all(self.assistant, asked, self.num_slots)]
+    def say(self, texts: Iterable[str], takes: int) -> list[Tensor]:
+        """(S,) samples that speak each text, the best of so many takes; empty where the model made none."""
+        of, spoken = self.assistant, []
+
+        def asked() -> Iterator[tuple[TokenSequence, GenerationRequest]]:
+            for text in texts:
+                spoken.append(text)
+                prompt, request = of.ask_to_say(text)
+                yield from ((prompt, take) for take in requests_for_takes(request, takes))
+
+        answers = iter(answer_all(of.model, asked(), self.num_slots))
+        best = [best_take(of.tokenizer, list(islice(answers, takes)), text) for text in spoken]
+        return [answer.pcm(of.tokenizer) for answer in best]
 
     def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:
         """The spoken answer to one (S,) request, streamed with nothing beside it."""
@@ -102,7 +113,7 @@ class AssistantSubject:
             (self.assistant.prompt([_turn(request)], generation.mode, tools), generation)
             for request in requests
         )
-        return answer_all(self.assistant, asked, self.num_slots)
+        return answer_all(self.assistant.model, asked, self.num_slots)
 
     def _text(self, answer: Answer) -> str:
         return self.assistant.text.decode(answer.text_ids).strip()

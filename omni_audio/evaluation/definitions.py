@@ -11,8 +11,8 @@ DEFINITIONS: dict[str, str] = {
     "human_wer_percent": "Assistant.transcribe on recorded human clips, corpus-level WER, same normaliser.",
     "tool_exact_percent": (
         "Spoken requests with a call due: one call, strict JSON, its name and all arguments equal as "
-        "typed trees. Generated without a grammar unless the record says otherwise; what does not parse "
-        "is wrong."
+        "typed trees. What may come next in a call is limited to the schemas of the offered tools; a call that "
+        "is cut off is wrong."
     ),
     "tool_name_percent": "As tool_exact_percent, the function's name only.",
     "tool_parsed_percent": (
@@ -45,9 +45,14 @@ DEFINITIONS: dict[str, str] = {
     "nf4_wer_change_points": "nf4_wer_percent minus wer_percent, same items, paired.",
     "nf4_tool_exact_percent": "tool_exact_percent with weights in NF4, same items.",
     "nf4_tool_exact_change_points": "nf4_tool_exact_percent minus tool_exact_percent, same items, paired.",
-    "speech_wer_percent": "Independent judge on say(answer text of test items) against that text.",
+    "speech_wer_percent": (
+        "Independent judge on say(answer text of test items) against that text; of num_takes takes the build keeps the "
+        "one that its own letters read best, and the judge hears that one alone."
+    ),
+    "one_take_speech_wer_percent": "As speech_wer_percent with one take of each text.",
     "unseen_speech_wer_percent": (
-        "Independent judge on say(request text of test items), wordings held out of training."
+        "Independent judge on say(request text of test items), wordings held out of training; takes as in "
+        "speech_wer_percent."
     ),
     "reply_speech_wer_percent": (
         "Independent judge on spoken replies against the model's own transcript of them."

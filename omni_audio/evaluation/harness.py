@@ -18,6 +18,7 @@ from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.reuse import fingerprint, stored_results
 from omni_audio.evaluation.sounds import write_sounds
 from omni_audio.evaluation.subject import Subject
+from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 from omni_audio.weight_quant.config import NF4Config
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class EvalConfig:
         num_items: requests transcribed, at least 1.
         num_tool_items: requests answered with the tools offered, spoken and as text; at most num_items.
         num_speech_items: items whose speech the judge hears; 0 leaves those figures out; at most num_items.
+        num_takes: takes of each text that the build speaks; it keeps the one that it reads best itself.
         num_latency_items: spoken replies timed; 0 leaves the latency out; at most num_items.
         num_control_items: requests given to the untrained control; 0 leaves it out; at most num_tool_items.
         num_nf4_items: requests given to the NF4 weights too where weight_quant is both; at most num_tool_items.
@@ -64,6 +66,7 @@ class EvalConfig:
     num_items: int = 200
     num_tool_items: int = 200
     num_speech_items: int = 50
+    num_takes: int = DEFAULT_TAKES
     num_latency_items: int = 20
     num_control_items: int = 20
     num_nf4_items: int = 60
@@ -85,6 +88,7 @@ class EvalConfig:
             "at least 1",
             "Use the core count.",
         )
+        check_takes(self.num_takes, "eval.num_takes")
         for name, most in (
             ("num_tool_items", self.num_items),
             ("num_speech_items", self.num_items),
@@ -246,7 +250,7 @@ def _speech(
     corpus: Path,
 ) -> dict[str, speech.Spoken]:
     heard = items[: config.num_speech_items]
-    made = speech.make_speech(subject, heard) if heard else {}
+    made = speech.make_speech(subject, heard, config.num_takes) if heard else {}
     if judge is None or not heard:
         reason = "judge is none" if judge is None else "num_speech_items is 0"
         for name in speech.JUDGED.values():

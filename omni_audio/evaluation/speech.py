@@ -24,6 +24,7 @@ from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_wo
 PCM16_KBPS = SAMPLE_RATE_HZ * 16 / 1000
 JUDGED = {
     "say": "speech_wer_percent",
+    "say_once": "one_take_speech_wer_percent",
     "say_unseen": "unseen_speech_wer_percent",
     "reply": "reply_speech_wer_percent",
     "resynthesis": "resynthesis_wer_percent",
@@ -46,8 +47,8 @@ class Spoken:
     inputs: list[Tensor] = field(default_factory=list)
 
 
-def make_speech(subject: Subject, items: Sequence[EvalItem]) -> dict[str, Spoken]:
-    """Every kind of sound that the judge hears, for these items."""
+def make_speech(subject: Subject, items: Sequence[EvalItem], takes: int) -> dict[str, Spoken]:
+    """Every kind of sound that the judge hears, for these items; given texts are spoken in so many takes."""
     answers, asked = [item.answer for item in items], [item.request for item in items]
     requests = [item.pcm() for item in items]
     recorded = [item.answer_pcm() for item in items]
@@ -55,12 +56,14 @@ def make_speech(subject: Subject, items: Sequence[EvalItem]) -> dict[str, Spoken
     def coded(clips: Sequence[Tensor]) -> list[Tensor]:
         return [subject.decode(subject.encode(pcm_S)) for pcm_S in tqdm(clips, desc="code", unit="clip")]
 
-    said = subject.say(tqdm(answers, desc="say", unit="text"))
-    said_unseen = subject.say(tqdm(asked, desc="say unseen", unit="text"))
+    said = subject.say(tqdm(answers, desc="say", unit="text"), takes)
+    said_once = subject.say(tqdm(answers, desc="say once", unit="text"), 1) if takes > 1 else said
+    said_unseen = subject.say(tqdm(asked, desc="say unseen", unit="text"), takes)
     replies = subject.answer_speech(tqdm(requests, desc="reply", unit="request"))
     reply_texts, reply_pcms = [reply.text for reply in replies], [reply.pcm_S for reply in replies]
     return {
         "say": Spoken(items, answers, said),
+        "say_once": Spoken(items, answers, said_once),
         "say_unseen": Spoken(items, asked, said_unseen),
         "reply": Spoken(items, reply_texts, reply_pcms, requests),
         "resynthesis": Spoken(items, answers, coded(recorded), recorded),
@@ -89,7 +92,7 @@ def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_
             results.leave_out(name, "the model's own transcripts hold no words")
             continue
         note = f"Judge: {judge.name}."
-        if kind in ("say", "resynthesis", "source"):
+        if kind in ("say", "say_once", "resynthesis", "source"):
             note += f" {answers_seen} of {len(spoken.texts)} answer texts also occur in training."
         num_silent = sum(pcm_S.numel() == 0 for pcm_S in spoken.pcms)
         if num_silent:

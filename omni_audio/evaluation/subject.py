@@ -57,8 +57,8 @@ class Subject(Protocol):
         """The spoken answers to spoken (S,) requests, no tools offered."""
         ...
 
-    def say(self, texts: Iterable[str]) -> list[Tensor]:
-        """(S,) samples that speak each text; may be empty."""
+    def say(self, texts: Iterable[str], takes: int) -> list[Tensor]:
+        """(S,) samples that speak each text, the best of so many takes by its own judgement; may be empty."""
         ...
 
     def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:

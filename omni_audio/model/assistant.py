@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omni_audio.audio.time_stretch import stretch_whole
 from omni_audio.checks import require
+from omni_audio.model.answers import answer_all
 from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
 from omni_audio.model.events import FinishReason
 from omni_audio.model.generate import Generator
@@ -20,6 +22,8 @@ from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
+from omni_audio.model.takes import best_take, requests_for_takes
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.text_form import TextForms
 from omni_audio.model.transformer import ModelConfig, OmniModel
@@ -233,14 +237,28 @@ class Assistant:
         mode = Mode.TRANSCRIBE
         return self.collect(lambda: self.prompt(turns, mode), GenerationRequest(mode=mode)).text.strip()
 
-    def say(self, text: str, **settings: Any) -> Reply:
-        """Speaks the text; `settings` are further fields of GenerationRequest.
+    def say(self, text: str, takes: int = DEFAULT_TAKES, **settings: Any) -> Reply:
+        """Speaks the text.
+
+        Args:
+            text: what to speak.
+            takes: how often it is spoken, with the seeds that follow the request's, all at once; the take that the
+                build itself reads best is kept (best_take).
+            settings: further fields of GenerationRequest.
 
         Raises:
-            ValueError: the text has no letter a-z.
+            ValueError: the text cannot be spoken (TextTokenizer.spell_words), or `takes` is out of range.
         """
+        check_takes(takes)
+        start = time.perf_counter()
         prompt, request = self.ask_to_say(text, **settings)
-        return self.collect(lambda: prompt, request)
+        asked = [(prompt, take) for take in requests_for_takes(request, takes)]
+        best = best_take(self.tokenizer, answer_all(self.model, asked, takes), text)
+        reply = Reply(text=text, reason=best.reason or FinishReason.STOP, num_frames=len(best.frames))
+        if best.frames:
+            reply.pcm_S = stretch_whole(best.pcm(self.tokenizer)[None], request.speed)[0]
+        reply.total_s = time.perf_counter() - start
+        return reply
 
     def ask_to_say(self, text: str, **settings: Any) -> tuple[TokenSequence, GenerationRequest]:
         """Prompt and request that make the network speak the text, to its end; `settings` as of say()."""

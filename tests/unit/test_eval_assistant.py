@@ -47,7 +47,7 @@ def test_every_question_of_the_scorers_is_answered(subject):
         assert isinstance(answer.text, str)
         assert all(isinstance(call, str) for call in answer.raw_calls)
     assert len(subject.answer_speech([sound(0)])) == 1
-    assert subject.say(["hello"])[0].dim() == 1
+    assert subject.say(["hello"], 2)[0].dim() == 1
     alone = subject.answer_alone(sound(0))
     assert (alone.pcm_S.numel() > 0) == (alone.first_audio_s is not None)
 
@@ -64,7 +64,7 @@ def test_many_at_once_answer_as_each_alone_and_in_order(subject):
     requests = [*sounds[:2], *texts[:2]]
     many = AssistantSubject(subject.assistant, subject.tools, num_slots=2)  # slots are taken again
     transcripts, answers = many.transcribe(sounds), many.answer_text(requests)
-    spoken, said = many.answer_speech(sounds), many.say(texts)
+    spoken, said = many.answer_speech(sounds), many.say(texts, 3)
     assistant = subject.assistant
     assert transcripts == [assistant.transcribe(pcm_S) for pcm_S in sounds]
     for request, answer in zip(requests, answers, strict=True):
@@ -77,7 +77,7 @@ def test_many_at_once_answer_as_each_alone_and_in_order(subject):
         assert answer.text == reply.text.strip()
         assert_same_sound(answer.pcm_S, reply.pcm_S)
     for text, pcm_S in zip(texts, said, strict=True):
-        assert_same_sound(pcm_S, assistant.say(text).pcm_S)
+        assert_same_sound(pcm_S, assistant.say(text, takes=3).pcm_S)
     assert len({pcm_S.numel() for pcm_S in said}) > 1
 
 

@@ -113,7 +113,7 @@ class FakeSubject:
         answer = SpokenAnswer("", torch.zeros(0)) if self.silent else SpokenAnswer("fine", tone(3200))
         return [answer for _ in requests]
 
-    def say(self, texts: Iterable[str]) -> list[Tensor]:
+    def say(self, texts: Iterable[str], takes: int) -> list[Tensor]:
         return [torch.zeros(0) if self.silent else tone(1600 * len(text.split())) for text in texts]
 
     def answer_alone(self, pcm_S: Tensor) -> TimedAnswer:

@@ -6,20 +6,22 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from omni_audio.model.assistant import Assistant
-from omni_audio.model.events import AudioFrame, Event, Failed, TextToken, ToolToken
+from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import TokenSequence
+from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
 @dataclass(slots=True)
 class Answer:
-    """One stream as it came: ids of its text, ids of each tool call, acoustic codes (K,) of each frame."""
+    """One stream as it came: ids of its text, ids of each tool call, acoustic codes (K,) of each frame, its end."""
 
     text_ids: list[int] = field(default_factory=list)
     calls: list[list[int]] = field(default_factory=list)
     frames: list[Tensor] = field(default_factory=list)
+    reason: FinishReason | None = None
 
     def push(self, event: Event) -> None:
         """Takes the stream's next event.
@@ -33,29 +35,31 @@ class Answer:
             self.text_ids.append(event.id)
         elif isinstance(event, AudioFrame):
             self.frames.append(event.codes_K)
+        elif isinstance(event, Finished):
+            self.reason = event.reason
         elif isinstance(event, ToolToken):
             if event.starts_call:
                 self.calls.append([])
             self.calls[-1].append(event.id)
 
-    def pcm(self, assistant: Assistant) -> Tensor:
+    def pcm(self, tokenizer: AudioTokenizer) -> Tensor:
         """(S,) samples on the CPU; empty where the answer has no frames."""
         if not self.frames:
             return torch.zeros(0)
-        return assistant.tokenizer.decode(torch.stack(self.frames)[None])[0].cpu()
+        return tokenizer.decode(torch.stack(self.frames)[None])[0].cpu()
 
 
 def answer_all(
-    assistant: Assistant, asked: Iterable[tuple[TokenSequence, GenerationRequest]], num_slots: int
+    model: OmniModel, asked: Iterable[tuple[TokenSequence, GenerationRequest]], num_slots: int
 ) -> list[Answer]:
     """Answers in the order of the requests, each as if it had been asked alone.
 
     Args:
-        assistant: the build in memory.
+        model: in memory.
         asked: prompts with their requests; the next is taken when a slot is free.
         num_slots: streams at once.
     """
-    generator = Generator(assistant.model, num_slots)
+    generator = Generator(model, num_slots)
     waiting = iter(asked)
     answers: list[Answer] = []
     in_slot: dict[int, Answer] = {}

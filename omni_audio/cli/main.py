@@ -41,7 +41,7 @@ commands:
 {commands}
 
 first steps:
-  omni-audio train experiment=demo            about 15 minutes on two cores
+  omni-audio train experiment=demo            about 17 minutes on two cores
   omni-audio eval experiment=demo             figures, and runs/demo/eval/report.html
   omni-audio chat question.wav --out reply.wav
   omni-audio serve                            then use any OpenAI client

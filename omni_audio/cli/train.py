@@ -74,6 +74,11 @@ def _train(overrides: list[str], config_dirs: list[Path], dry_run: bool, debug: 
 
     config = load_config(overrides, config_dirs=config_dirs)
     check_targets(config)
+    if config.base is not None:
+        config.base = str(require_build(Path(config.base), name="base"))
+    if config.tokenizer_build is not None:
+        found = require_build(Path(config.tokenizer_build), needs_model=False, name="tokenizer_build")
+        config.tokenizer_build = str(found)
     if dry_run:
         import json
 
@@ -81,8 +86,6 @@ def _train(overrides: list[str], config_dirs: list[Path], dry_run: bool, debug: 
 
         print(json.dumps(to_plain(config), indent=2, ensure_ascii=False))
         return
-    if config.base is not None:
-        config.base = str(require_build(Path(config.base), name="base"))
     from omni_audio.config.build import trainer_factory
     from omni_audio.training.pipeline import run_stages
     from omni_audio.training.runtime import apply_runtime

@@ -61,7 +61,8 @@ class AssistantSubject:
             require(
                 nf4_config(build) is None, "eval.weight_quant", weight_quant, "nf4 for an NF4 build", remedy
             )
-        return cls(Assistant.load(build, wanted, nf4 if wanted is WeightQuant.NF4 else None, device), tools)
+        settings = nf4 if wanted is WeightQuant.NF4 else None
+        return cls(Assistant.load(build, wanted, settings, device=device), tools)
 
     def transcribe(self, requests: Iterable[Tensor]) -> list[str]:
         """The words of each (S,) samples."""

@@ -76,8 +76,12 @@ def spoken_words(text: str) -> list[str]:
     """
     remedy = "Give English words; spell numbers out."
     lower = text.lower().replace("\u2019", "'")
-    others = sorted({sign for sign in lower if sign.isalnum() and sign not in CTC_ALPHABET})
-    require(not others, "text", "".join(others), "letters a-z, no digits or other letters", remedy)
+    strange = [
+        word for word in text.split() if any(s.isalnum() and s not in CTC_ALPHABET for s in word.lower())
+    ]
+    require(
+        not strange, "text", " ".join(strange), "words of letters a-z, no digits or other letters", remedy
+    )
     read = "".join(sign if sign in CTC_ALPHABET or sign in SPOKEN_MARKS else " " for sign in lower)
     words: list[str] = []
     for word in read.split():

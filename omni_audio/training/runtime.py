@@ -1,6 +1,7 @@
 """What a run computes on: device, precision, threads. Chosen by config and logged, never silently."""
 
 import logging
+import os
 from dataclasses import dataclass
 from enum import Enum
 
@@ -34,7 +35,7 @@ class RuntimeConfig:
     Attributes:
         device: auto, cpu or cuda.
         precision: float32, or bfloat16 autocast over float32 weights.
-        num_threads: CPU threads of torch; None takes every core this process may use.
+        num_threads: CPU threads of torch; None takes what OMP_NUM_THREADS says, else every core this process may use.
         deterministic: refuse kernels that do not repeat bit for bit.
     """
 
@@ -70,7 +71,10 @@ def resolve_device(device: Device) -> torch.device:
 def apply_runtime(config: RuntimeConfig) -> torch.device:
     """Sets torch's threads and determinism, logs the choice, and returns the device."""
     device = resolve_device(config.device)
-    torch.set_num_threads(usable_cores() if config.num_threads is None else config.num_threads)
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    elif "OMP_NUM_THREADS" not in os.environ:  # torch has read it
+        torch.set_num_threads(usable_cores())
     torch.use_deterministic_algorithms(config.deterministic)
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"

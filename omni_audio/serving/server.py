@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import socket
+
 import torch
 import uvicorn
 from fastapi import FastAPI
 
+from omni_audio.checks import NotAllowedError
 from omni_audio.model.assistant import Assistant
 from omni_audio.serving.app import create_app
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.settings import ServerConfig
 
 SHUTDOWN_TIMEOUT_S = 5
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raises ValueError where the server could not listen; ask before a build is loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        allowed = f"an address and port to listen on ({error.strerror or error})"
+        raise NotAllowedError("server", f"{host}:{port}", allowed, "Set server.port or server.host.") from error
 
 
 def build_app(

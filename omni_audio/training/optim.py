@@ -47,12 +47,16 @@ class TaskTrainingConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     def __post_init__(self) -> None:
-        require_positive("training.max_steps", self.max_steps)
-        require_positive("training.batch_duration_s", self.batch_duration_s)
-        require_positive("training.num_buckets", self.num_buckets)
-        require_positive("training.checkpoint_every_steps", self.checkpoint_every_steps)
-        require_positive("training.validate_every_steps", self.validate_every_steps)
-        require_positive("training.log_every_steps", self.log_every_steps)
+        for name in (
+            "max_steps",
+            "batch_duration_s",
+            "num_buckets",
+            "checkpoint_every_steps",
+            "validate_every_steps",
+            "log_every_steps",
+        ):
+            # tokenizer_, semantic_ or model_: a part does not know which it is
+            require_positive(f"*_training.{name}", getattr(self, name))
 
 
 def learning_rate_factor(step: int, max_steps: int, config: OptimConfig) -> float:

@@ -104,7 +104,7 @@ def test_an_experiment_of_the_users_own_folder(own_configs):
             "'model_trainig' in experiment/own.yaml: did you mean 'model_training'?",
         ),
         ("model_training: {max_steps: many}", "in experiment/own.yaml: Value 'many' of type 'str'"),
-        ("model_training: {max_steps: 0}", "training.max_steps = 0 is not allowed"),
+        ("model_training: {max_steps: 0}", "*_training.max_steps = 0 is not allowed"),
         ("defaults:\n  - override /modle: tiny", "'modle' in experiment/own.yaml"),
         ("defaults:\n  - override /model: tinny", "did you mean 'tiny'?"),
         ("model_training: [1", "not valid YAML"),

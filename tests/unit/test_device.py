@@ -1,5 +1,6 @@
 """`runtime.device` reaches whatever loads a build."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,21 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_serve_loads_on_the_device_of_the_runtime(tiny_build: Path, devices: list[Any]) -> None:
-    assert main.main(["serve", f"build={tiny_build}"]) == main.EXIT_FAILED
+    assert main.main(["serve", f"build={tiny_build}", "server.port=0"]) == main.EXIT_FAILED
     assert devices == [CHOSEN]
+
+
+def test_a_port_that_is_taken_is_named_before_the_build_is_loaded(
+    tiny_build: Path, devices: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main.main(["serve", f"build={tiny_build}", f"server.port={port}"]) == main.EXIT_FAILED
+    said = capsys.readouterr().err
+    assert f"server = '127.0.0.1:{port}' is not allowed: expected an address and port to listen on" in said
+    assert devices == []
+    assert main.main(["serve", f"build={tiny_build}", "server.host=no.such.host.invalid"]) == main.EXIT_FAILED
+    assert "server = 'no.such.host.invalid:8000' is not allowed" in capsys.readouterr().err
 
 
 def test_eval_loads_on_the_device_of_the_runtime(

@@ -429,7 +429,7 @@ def test_serve_takes_an_nf4_build_as_it_is(
     words: list[str],
     said: str | None,
 ) -> None:
-    words = ["serve", f"build={nf4}", "runtime.num_threads=1", *words]
+    words = ["serve", f"build={nf4}", "server.port=0", "runtime.num_threads=1", *words]
     if said is None:
         assert main.main(words) == 0
         assert packed_names(served[0].model)
@@ -441,7 +441,7 @@ def test_serve_takes_an_nf4_build_as_it_is(
 def test_nf4_settings_for_full_weights_are_refused(
     tiny_build: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["serve", f"build={tiny_build}", "weight_quant.nf4.depth=false"]
+    words = ["serve", f"build={tiny_build}", "server.port=0", "weight_quant.nf4.depth=false"]
     assert "weight_quant.nf4 = " in failed(words, capsys)
     with pytest.raises(ValueError, match=r"weight_quant.nf4 = .*no settings where the weights stay full"):
         Assistant.load(tiny_build, WeightQuant.NONE, NF4Config(depth=False))

@@ -26,7 +26,9 @@ def require_free_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         allowed = f"an address and port to listen on ({error.strerror or error})"
-        raise NotAllowedError("server", f"{host}:{port}", allowed, "Set server.port or server.host.") from error
+        raise NotAllowedError(
+            "server", f"{host}:{port}", allowed, "Set server.port or server.host."
+        ) from error
 
 
 def build_app(

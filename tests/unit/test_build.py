@@ -123,7 +123,13 @@ def test_serve_uses_nf4_where_it_is_asked_for(
 ) -> None:
     from omni_audio.cli import main
 
-    words = ["serve", f"build={tiny_build}", "server.port=0", "runtime.num_threads=1", *([override] if override else [])]
+    words = [
+        "serve",
+        f"build={tiny_build}",
+        "server.port=0",
+        "runtime.num_threads=1",
+        *([override] if override else []),
+    ]
     assert main.main(words) == 0
     assert (num_packed(served[0].model) > 5) == (override is not None)
 

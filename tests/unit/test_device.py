@@ -48,11 +48,14 @@ def test_a_port_that_is_taken_is_named_before_the_build_is_loaded(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert main.main(["serve", f"build={tiny_build}", f"server.port={port}"]) == main.EXIT_FAILED
+        assert main.main(["serve", f"build={tiny_build}", f"server.port={port}"]) == main.EXIT_USER_ERROR
     said = capsys.readouterr().err
     assert f"server = '127.0.0.1:{port}' is not allowed: expected an address and port to listen on" in said
     assert devices == []
-    assert main.main(["serve", f"build={tiny_build}", "server.host=no.such.host.invalid"]) == main.EXIT_FAILED
+    assert (
+        main.main(["serve", f"build={tiny_build}", "server.host=no.such.host.invalid"])
+        == main.EXIT_USER_ERROR
+    )
     assert "server = 'no.such.host.invalid:8000' is not allowed" in capsys.readouterr().err
 
 

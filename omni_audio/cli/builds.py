@@ -71,7 +71,10 @@ def require_build(build: Path | None, needs_model: bool = True, name: str = "bui
 
 
 def _is_nf4(build: Path) -> bool:
-    return NF4_KEY in json.loads((build / CONFIG_NAME).read_text())
+    try:
+        return NF4_KEY in json.loads((build / CONFIG_NAME).read_text())
+    except ValueError:
+        return False  # whoever loads the build names the file that is broken
 
 
 def build_of_run(build: str | None, run_dir: str, is_run_named: bool) -> Path:

@@ -31,11 +31,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_with_build(args.overrides, args.config_dir)
     from omni_audio.evaluation.harness import run as run_evaluation
     from omni_audio.training.runtime import apply_runtime
-    from omni_audio.weight_quant.config import NF4Config
 
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))
-    nf4 = config.weight_quant.nf4
-    is_asked_for = nf4 != NF4Config()
-    run_evaluation(config.eval, metrics=metrics, device=device, nf4=nf4 if is_asked_for else None)
+    run_evaluation(config.eval, metrics=metrics, device=device, nf4=config.weight_quant.asked_nf4)
     return 0

@@ -28,12 +28,11 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.model.assistant import Assistant, WeightQuant
     from omni_audio.serving.server import make_server, require_free_port
     from omni_audio.training.runtime import apply_runtime
-    from omni_audio.weight_quant.config import NF4Config
 
     require_free_port(config.server.host, config.server.port)
     device = apply_runtime(config.runtime)
-    quant, nf4 = config.server.weight_quant, config.weight_quant.nf4
-    is_asked_for = quant is WeightQuant.NF4 or nf4 != NF4Config()
-    assistant = Assistant.load(config.server.build, quant, nf4 if is_asked_for else None, device=device)
+    quant, settings = config.server.weight_quant, config.weight_quant
+    nf4 = settings.nf4 if quant is WeightQuant.NF4 else settings.asked_nf4
+    assistant = Assistant.load(config.server.build, quant, nf4, device=device)
     make_server(config.server, assistant).run()
     return 0

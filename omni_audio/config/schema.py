@@ -56,6 +56,11 @@ class WeightQuantConfig:
     format: WeightQuant = WeightQuant.NONE
     nf4: NF4Config = field(default_factory=NF4Config)
 
+    @property
+    def asked_nf4(self) -> NF4Config | None:
+        """`nf4` where something was set; None leaves it to the build, or to the defaults."""
+        return None if self.nf4 == NF4Config() else self.nf4
+
 
 @dataclass(kw_only=True, slots=True)
 class RootConfig:

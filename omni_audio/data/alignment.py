@@ -12,7 +12,7 @@ from omni_audio.checks import require
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.manifests import words_of
 from omni_audio.model.text import spoken_words
-from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, letter_log_probs, text_to_ctc
+from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, least_steps, letter_log_probs, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 HEARD_LATE_FRAMES = 2
@@ -41,7 +41,7 @@ def word_ends(log_probs_TX: Tensor, words: list[str], steps_per_frame: int) -> l
     num_frames = log_probs_TX.shape[0] // steps_per_frame
     letters = [text_to_ctc(word) for word in words]
     joined = torch.cat([piece for word in letters for piece in (SPACE, word)][1:])
-    num_steps = len(joined) + int((joined[1:] == joined[:-1]).sum())
+    num_steps = least_steps(joined)
     limits = f"at most {num_frames} words and {log_probs_TX.shape[0]} letters for {num_frames} frames"
     remedy = "Drop the item, or raise tokenizer.semantic.ctc_steps."
     length = f"{len(words)} words, {num_steps} letters (a space or a doubled letter counts as one more)"

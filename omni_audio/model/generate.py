@@ -274,7 +274,6 @@ class Generator:
         rows = [i for i, token in enumerate(ids) if self.model.vocabulary.is_semantic(token)]
         if rows:
             answers = [self.streams[slots[i]] for i in rows]
-
             samplers = [answer.audio_sampler for answer in answers]
 
             def choose_codes(codebook: int, logits_MC: Tensor) -> Tensor:

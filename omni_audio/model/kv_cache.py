@@ -124,7 +124,7 @@ class KVCache:
         """
         self._check_pinned(new)
         where_B = self.target_places(slots, new)[:, 0]
-        self._mark(slots, slots, where_B, new, torch.ones_like(new.pinned_BT))
+        self._mark(slots, slots, where_B, new, (slice(None), 0))
         used = self.used_places(slots)
         numbers = slots.tolist()
         side_by_side = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -159,11 +159,13 @@ class KVCache:
             keys[slot_M, :, where_M] = k.transpose(1, 2)[keep_BT].to(keys.dtype)
             values[slot_M, :, where_M] = v.transpose(1, 2)[keep_BT].to(values.dtype)
 
-    def _mark(self, slots: Tensor, slot_M: Tensor, where_M: Tensor, new: Places, keep_BT: Tensor) -> None:
-        """Notes what lies in M places, and how long the streams are with it."""
-        self.position_SL[slot_M, where_M] = new.position_BT[keep_BT]
-        self.chunk_SL[slot_M, where_M] = new.chunk_BT[keep_BT]
-        self.pinned_SL[slot_M, where_M] = new.pinned_BT[keep_BT]
+    def _mark(
+        self, slots: Tensor, slot_M: Tensor, where_M: Tensor, new: Places, kept: Tensor | tuple[slice, int]
+    ) -> None:
+        """Notes what lies in M places, and how long the streams are with it; `kept` picks those M of (B, T)."""
+        self.position_SL[slot_M, where_M] = new.position_BT[kept]
+        self.chunk_SL[slot_M, where_M] = new.chunk_BT[kept]
+        self.pinned_SL[slot_M, where_M] = new.pinned_BT[kept]
         self.length_S[slots] = new.position_BT[:, -1] + 1
 
     def _check_pinned(self, new: Places) -> None:

@@ -70,9 +70,7 @@ class Sampler:
         return logits_V.index_copy(0, ids, weaker)
 
 
-def choose(
-    samplers: Sequence[Sampler], logits_BV: Tensor, seen: Sequence[Collection[int]] | None = None
-) -> list[int]:
+def choose(samplers: Sequence[Sampler], logits_BV: Tensor, seen: Sequence[Collection[int]]) -> list[int]:
     """One id for each row of logits (B, V), by the sampler of the row; ids at -inf are never chosen.
 
     All rows go through each operation together; a row comes out the same whatever lies beside it. `seen`: the ids of
@@ -81,7 +79,7 @@ def choose(
     Raises:
         ValueError: a row that draws has no finite logit, or one that is NaN.
     """
-    if seen is not None and any(sampler.repetition_penalty != 1 for sampler in samplers):
+    if any(sampler.repetition_penalty != 1 for sampler in samplers):
         rows = zip(samplers, logits_BV, seen, strict=True)
         logits_BV = torch.stack([sampler.penalised(logits_V, ids) for sampler, logits_V, ids in rows])
     chosen = logits_BV.argmax(-1).tolist()

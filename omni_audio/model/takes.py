@@ -12,7 +12,7 @@ import torch
 
 from omni_audio.model.answers import Answer
 from omni_audio.model.request import GenerationRequest
-from omni_audio.tokenizer.semantic import letters_loss, text_to_ctc
+from omni_audio.tokenizer.semantic import least_steps, letters_loss, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 
@@ -38,7 +38,7 @@ def misreading(tokenizer: AudioTokenizer, take: Answer, text: str) -> float:
     log_probs_BTX = tokenizer.semantic.ctc_logits(tokenizer.semantic.fsq.values(heard.semantic_BF)).cpu()
     letters_L = text_to_ctc(text)
     num_steps = log_probs_BTX.shape[1]
-    if len(letters_L) + int((letters_L[1:] == letters_L[:-1]).sum()) > num_steps:
+    if least_steps(letters_L) > num_steps:
         return math.inf
-    counts = torch.tensor([num_steps]), torch.tensor([len(letters_L)])
-    return float(letters_loss(log_probs_BTX, counts[0], letters_L[None], counts[1]))
+    num_steps_B, num_letters_B = torch.tensor([num_steps]), torch.tensor([len(letters_L)])
+    return float(letters_loss(log_probs_BTX, num_steps_B, letters_L[None], num_letters_B))

@@ -164,6 +164,11 @@ def text_to_ctc(text: str) -> Tensor:
     return torch.tensor([CTC_ALPHABET.index(sign) for sign in " ".join(words)])
 
 
+def least_steps(letters_L: Tensor) -> int:
+    """CTC steps that letters (L,) take at the least: a letter that follows itself needs a blank between."""
+    return len(letters_L) + int((letters_L[1:] == letters_L[:-1]).sum())
+
+
 def letters_loss(
     log_probs_BTX: Tensor, num_steps_B: Tensor, letters_BL: Tensor, num_letters_B: Tensor
 ) -> Tensor:

@@ -246,9 +246,8 @@ class Run:
             text = TextTokenizer.load(Path(config.base) / TEXT)
         text.save(folder / TEXT)
         tokenizer = self.load_tokenizer()
-        model = self._new_model(
-            tokenizer
-        ).train()  # Lightning keeps the mode; that of a loaded one is evaluation
+        # Lightning keeps the mode, and that of a loaded network is evaluation.
+        model = self._new_model(tokenizer).train()
         drills = [*load_drills(self.paths)]
         own_drills, heard_drills = by_voice(drills, config.data.corpus.output_voice)
         if config.data.tasks.say == 0 or config.data.tasks.own_voice == 0:

@@ -51,13 +51,23 @@ Commands that use a trained model take the newest build in runs/*/build or build
 """
 
 
+def _let_threads_wait() -> None:
+    """Lets GNU OpenMP's threads spin for a moment between two operators, then sleep, unless the user said how to wait.
+
+    To sleep at once costs a quarter of a small network's steps, and to spin for long starves whatever shares the cores
+    (experiments/LOG.md has the figures). To be called before torch is imported.
+    """
+    if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        os.environ["GOMP_SPINCOUNT"] = "5000"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
         The exit code: 0, 2 for what the user can put right, 130 after Ctrl-C, 1 for any other failure.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whatever shares the cores
+    _let_threads_wait()
     arguments = list(sys.argv[1:] if argv is None else argv)
     top = _top_parser()
     at = next((index for index, word in enumerate(arguments) if not word.startswith("-")), len(arguments))

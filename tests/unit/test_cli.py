@@ -151,6 +151,19 @@ def test_interrupt_that_lightning_turned_into_exit_is_130(monkeypatch):
     assert main.main(["train"]) == 130
 
 
+@pytest.mark.parametrize(
+    ("said", "spin_count"),
+    [({}, "5000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
+def test_threads_wait_as_the_user_says_or_briefly(said, spin_count, monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is put back as it was
+        del os.environ[name]
+    os.environ.update(said)
+    main.main([])
+    assert os.environ.get("GOMP_SPINCOUNT") == spin_count
+
+
 def test_overrides_and_options_mix_in_any_order(monkeypatch):
     seen = []
     monkeypatch.setattr(train, "run", lambda args: seen.append((args.overrides, args.multirun)))

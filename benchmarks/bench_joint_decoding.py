@@ -16,13 +16,11 @@ The last line is JSON.
 
 import argparse
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 
-import omni_audio
+from measuring.command import benchmark_parser, load_average, parse, run_facts
 from measuring.speaking import (
     frames_of_step,
     new_decoder,
@@ -38,7 +36,6 @@ from omni_audio.model.events import AudioFrame
 from omni_audio.model.generate import Generator
 from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
-from omni_audio.record import device_description, git_state, usable_cores
 
 REQUEST_FRAMES = 50
 
@@ -112,32 +109,18 @@ def table(line: dict[str, Any]) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__ or "", "1 and 4 streams, few repeats: seconds")
     add = parser.add_argument
-    add("--quick", action="store_true", help="1 and 4 streams, few repeats: seconds")
     add("--preset", default="nano", help="of configs/model; default: nano")
     add("--streams", type=int, nargs="+", help="default: 1 4 8 16")
     add("--repeats", type=int, help="of each way, in turn; default: 40")
-    add("--threads", type=int, default=usable_cores(), help="of torch; default: all usable cores")
-    args = parser.parse_args()
-    for name, whole, quick in (("streams", [1, 4, 8, 16], [1, 4]), ("repeats", 40, 4)):
-        if getattr(args, name) is None:
-            setattr(args, name, quick if args.quick else whole)
-    for name, given, least in (
-        ("streams", min(args.streams), 1),
-        ("repeats", args.repeats, 2),
-        ("threads", args.threads, 1),
-    ):
-        if given < least:
-            parser.error(f"{name} {given} is not allowed: expected at least {least}")
-    return args
+    defaults = {"streams": ([1, 4, 8, 16], [1, 4]), "repeats": (40, 4)}
+    return parse(parser, defaults, {"streams": 1, "repeats": 2})
 
 
 def main() -> None:
     args = arguments()
-    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    load = load_average()
     torch.set_num_threads(args.threads)
     model = speaking_model(args.preset)
     prompt = spoken_request(model, REQUEST_FRAMES)
@@ -148,12 +131,7 @@ def main() -> None:
         "preset": args.preset,
         "request_frames": REQUEST_FRAMES,
         "repeats": args.repeats,
-        "threads": args.threads,
-        "load_average": load_average,
-        "quick": args.quick,
-        "torch": torch.__version__,
-        **device_description(),
-        **git_state(Path(omni_audio.__file__).parent),
+        **run_facts(args, load),
         "cases": [case.plain() for case in cases],
     }
     print(json.dumps(line, allow_nan=False))

@@ -21,17 +21,15 @@ The last line is JSON: these figures for the first preset, for all with the pres
 
 import argparse
 import json
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-import omni_audio
 from measuring import our_ways, their_ways
+from measuring.command import benchmark_parser, load_average, parse, run_facts
 from measuring.limits import bandwidth_case, gemm_case, step_bytes, train_flops
 from measuring.our_ways import OURS
 from measuring.their_ways import THEIRS, mistral_like
@@ -41,7 +39,6 @@ from omni_audio.checks import import_optional
 from omni_audio.evaluation.codec_report import markdown_table
 from omni_audio.evaluation.codec_speed import spread
 from omni_audio.model.transformer import OmniModel
-from omni_audio.record import device_description, git_state, package_versions, usable_cores
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 NF4_STEP = "nf4 step"
@@ -205,11 +202,8 @@ def shape_of(text: str) -> tuple[int, int]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__ or "", "nano, one case of each kind, few repeats: seconds")
     add = parser.add_argument
-    add("--quick", action="store_true", help="nano, one case of each kind, few repeats: seconds")
     add("--preset", nargs="+", help="of configs/model; default: nano medium")
     add("--dtype", nargs="+", choices=DTYPES, default=["float32"], help="default: float32")
     add("--batches", type=int, nargs="+", help="of decoding; default: 1 4 8 16")
@@ -219,9 +213,7 @@ def arguments() -> argparse.Namespace:
     add("--steps", type=int, help="of decoding in a repeat; default: 16")
     add("--repeats", type=int, help="default: 15")
     add("--train-repeats", type=int, help="default: 5")
-    add("--threads", type=int, default=usable_cores(), help="of torch; default: all usable cores")
     add("--no-nf4", action="store_true", help="leaves the NF4 step out")
-    args = parser.parse_args()
     defaults = {
         "preset": (["nano", "medium"], ["nano"]),
         "batches": ([1, 4, 8, 16], [1]),
@@ -231,23 +223,18 @@ def arguments() -> argparse.Namespace:
         "repeats": (15, 5),
         "train_repeats": (5, 2),
     }
-    for name, (whole, quick) in defaults.items():
-        if getattr(args, name) is None:
-            setattr(args, name, quick if args.quick else whole)
+    args = parse(
+        parser,
+        defaults,
+        {"steps": 1, "batches": 1, "contexts": 1, "lengths": 1, "repeats": 2, "train_repeats": 2},
+    )
     args.bandwidth_mib, args.gemm_size = (64, 512) if args.quick else (512, 2048)
-    for name in ("steps", "threads", "batches", "contexts", "lengths"):
-        least = min(value) if isinstance(value := getattr(args, name), list) else value
-        if least is not None and least < 1:
-            parser.error(f"{name} {least} is not allowed: expected at least 1")
-    for name in ("repeats", "train_repeats"):
-        if getattr(args, name) < 2:
-            parser.error(f"{name} {getattr(args, name)} is not allowed: expected at least 2")
     return args
 
 
 def main() -> None:
     args = arguments()
-    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    load = load_average()
     try:
         import_optional("transformers", their_ways.WANTED_FOR)
     except ValueError as error:
@@ -264,13 +251,8 @@ def main() -> None:
         cases += [{"preset": preset, **case.plain()} for case in found]
     line |= {
         "dtype": args.dtype[0],
-        "threads": args.threads,
         "repeats": args.repeats,
-        "load_average": load_average,
-        "quick": args.quick,
-        "packages": package_versions(("torch", "transformers", "bitsandbytes")),
-        **device_description(),
-        **git_state(Path(omni_audio.__file__).parent),
+        **run_facts(args, load, ("torch", "transformers", "bitsandbytes")),
         "cases": cases,
     }
     print(json.dumps(line, allow_nan=False))

@@ -25,17 +25,15 @@ import dataclasses
 import gc
 import json
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-import omni_audio
+from measuring.command import benchmark_parser, load_average, parse, run_facts
 from measuring.resident import rss_mib
 from measuring.speaking import (
     frames_of_step,
@@ -53,7 +51,6 @@ from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
-from omni_audio.record import device_description, git_state, usable_cores
 
 FRAME_MS = 80.0
 
@@ -182,31 +179,22 @@ def table(line: dict[str, Any]) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_parser(__doc__ or "", "at most 4 streams, few steps: seconds")
     add = parser.add_argument
-    add("--quick", action="store_true", help="at most 4 streams, few steps: seconds")
     add("--preset", default="nano", help="of configs/model; default: nano")
     add("--max-streams", type=int, help="where the search ends at the latest; default: 256")
     add("--steps", type=int, help="timed at each number of streams; default: 100")
     add("--openings", type=int, help="timed at each number of streams; default: 5")
     add("--request-s", type=float, default=4.0, help="seconds of the heard request; default: 4")
-    add("--threads", type=int, default=usable_cores(), help="of torch; default: all usable cores")
-    args = parser.parse_args()
-    for name, whole, quick in (("max_streams", 256, 4), ("steps", 100, 10), ("openings", 5, 2)):
-        if getattr(args, name) is None:
-            setattr(args, name, quick if args.quick else whole)
-    least_of = {"max_streams": 1, "steps": 1, "openings": 1, "threads": 1, "request_s": FRAME_MS / 1000}
-    for name, least in least_of.items():
-        if getattr(args, name) < least:
-            parser.error(f"{name} {getattr(args, name):g} is not allowed: expected at least {least:g}")
-    return args
+    defaults = {"max_streams": (256, 4), "steps": (100, 10), "openings": (5, 2)}
+    return parse(
+        parser, defaults, {"max_streams": 1, "steps": 1, "openings": 1, "request_s": FRAME_MS / 1000}
+    )
 
 
 def main() -> None:
     args = arguments()
-    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    load = load_average()
     torch.set_num_threads(args.threads)
     model = speaking_model(args.preset)
     prompt = spoken_request(model, int(args.request_s * 1000 / FRAME_MS))
@@ -219,12 +207,7 @@ def main() -> None:
         "preset": args.preset,
         "request_s": args.request_s,
         "num_steps": args.steps,
-        "threads": args.threads,
-        "load_average": load_average,
-        "quick": args.quick,
-        "torch": torch.__version__,
-        **device_description(),
-        **git_state(Path(omni_audio.__file__).parent),
+        **run_facts(args, load),
     }
     print(json.dumps(line, allow_nan=False))
 

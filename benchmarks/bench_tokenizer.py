@@ -17,7 +17,6 @@ recorded people; those on the synthetic voices end in _synthetic.
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import omni_audio
+from measuring.command import load_average
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.cli.builds import newest_build, require_build
@@ -308,7 +308,7 @@ def _digits(value: float) -> float:
 
 def main() -> None:
     args = arguments()
-    load_average = round(os.getloadavg()[0], 2)  # of the machine before this run: other work shows here
+    load = load_average()
     build = our_build(args.build)
     shelf = CodecShelf(
         build=build,
@@ -346,7 +346,7 @@ def main() -> None:
 
     torch.set_num_threads(max(args.threads))
     line |= {
-        "load_average": load_average,
+        "load_average": load,
         "repeats": args.repeats,
         "clip_s": args.clip_s,
         "build": build.name,

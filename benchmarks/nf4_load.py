@@ -18,7 +18,6 @@ The last line is JSON; its figures without a prefix are of the NF4 build.
 
 import argparse
 import json
-import math
 import resource
 import subprocess
 import sys
@@ -85,8 +84,9 @@ def measure(build: Path, weight_quant: str) -> dict[str, Any]:
         raise RuntimeError("this system does not tell resident memory: run it where /proc/self/statm is")
     assistant = Assistant.load(build, WeightQuant(weight_quant))
     seconds = time.perf_counter() - start
-    final_mib, peak_mib = rss_mib() or math.nan, peak_rss_mib()
+    final_mib, peak_mib = rss_mib(), peak_rss_mib()
     assert assistant.model is not None
+    assert final_mib is not None
     return {
         "imports_rss_mib": round(before_mib, 1),
         "load_peak_rss_mib": round(peak_mib, 1),

@@ -57,13 +57,11 @@ def make_speech(subject: Subject, items: Sequence[EvalItem], takes: int) -> dict
         return [subject.decode(subject.encode(pcm_S)) for pcm_S in tqdm(clips, desc="code", unit="clip")]
 
     said = subject.say(tqdm(answers, desc="say", unit="text"), takes)
-    said_once = subject.say(tqdm(answers, desc="say once", unit="text"), 1) if takes > 1 else said
     said_unseen = subject.say(tqdm(asked, desc="say unseen", unit="text"), takes)
     replies = subject.answer_speech(tqdm(requests, desc="reply", unit="request"))
     reply_texts, reply_pcms = [reply.text for reply in replies], [reply.pcm_S for reply in replies]
-    return {
+    made = {
         "say": Spoken(items, answers, said),
-        "say_once": Spoken(items, answers, said_once),
         "say_unseen": Spoken(items, asked, said_unseen),
         "reply": Spoken(items, reply_texts, reply_pcms, requests),
         "resynthesis": Spoken(items, answers, coded(recorded), recorded),
@@ -71,10 +69,14 @@ def make_speech(subject: Subject, items: Sequence[EvalItem], takes: int) -> dict
         "request_resynthesis": Spoken(items, asked, coded(requests), requests),
         "request_source": Spoken(items, asked, requests),
     }
+    if takes > 1:
+        said_once = subject.say(tqdm(answers, desc="say once", unit="text"), 1)
+        made["say_once"] = Spoken(items, answers, said_once)
+    return made
 
 
 def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_seen: int, seed: int) -> None:
-    """WER of each kind of sound by the judge; samples of each.
+    """WER of each kind of sound by the judge, samples of each; what was not made is left out.
 
     Args:
         results: gets the figures.
@@ -83,8 +85,11 @@ def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_
         answers_seen: how many of the answer texts also stand in training.
         seed: of the bootstrap.
     """
-    for kind, spoken in made.items():
-        name = JUDGED[kind]
+    for kind, name in JUDGED.items():
+        if kind not in made:
+            results.leave_out(name, "only where eval.num_takes is above 1")
+            continue
+        spoken = made[kind]
         hearing = judge.transcribe(spoken.pcms)
         heard = list(tqdm(hearing, desc=f"judge {kind}", unit="clip", total=len(spoken.pcms)))
         counts = [count_words(text, words) for text, words in zip(spoken.texts, heard, strict=True)]

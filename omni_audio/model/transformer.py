@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
-from omni_audio.model.attention import AttentionBackend, Places, visible
+from omni_audio.model.attention import AttentionBackend, BlockMask, Places, visible, visible_blocks
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
 from omni_audio.model.heads import MainHead
@@ -214,7 +214,7 @@ class OmniModel(nn.Module):
     def _states(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """States after the stack, normalised, and those after its first half, each (B, T, D)."""
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
-        mask_BTT = visible(places, places, self.config.window)
+        mask_BTT = self._mask(places, places)
         is_long = bool((batch.position_BT >= self.config.num_places).any())
         turns = self._turns(batch.position_BT, batch.position_BT, batch.pinned_BT if is_long else None)
         ids_BT, codes_BTK = self._partly_hidden(batch)
@@ -264,6 +264,12 @@ class OmniModel(nn.Module):
         codes_JK = codes_MK[places_J].clamp_min(0)
         hidden_JD, semantic_JD = hidden_MD[places_J], self.embed(ids_M[places_J])
         return self.depth.loss(hidden_JD, semantic_JD, codes_JK, is_real_J, self.codebook_vectors)
+
+    def _mask(self, query: Places, key: Places) -> Tensor | BlockMask:
+        """What may be seen, in the form that the attention backend takes."""
+        is_flex = self.config.attention is AttentionBackend.FLEX
+        in_blocks = is_flex and query.position_BT.shape[1] > 1
+        return (visible_blocks if in_blocks else visible)(query, key, self.config.window)
 
     def _turns(self, turned_BT: Tensor, position_BT: Tensor, pinned_BL: Tensor | None) -> Turns:
         """Turns of positions that the window knows by the numbers `turned_BT`.
@@ -330,7 +336,7 @@ class OmniModel(nn.Module):
             used = cache.used_places(slots)
             seen = cache.places(slots, used).joined(new)
             copies = memories = cache.copies(slots, used)
-        mask_BTL = visible(new, seen, self.config.window)
+        mask_BTL = self._mask(new, seen)
         turned_BT = position_BT - cache.origin_S[slots][:, None]
         turns = self._turns(turned_BT, position_BT, seen.pinned_BT if is_long else None)
         x_BTD = self.embed_positions(ids_BT, codes_BTK, states_BTS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams import drawn_codes, new_builder
 from tiny import tiny_model_config
 
-from omni_audio.model.attention import AttentionBackend, Places, attend, visible
+from omni_audio.model.attention import AttentionBackend, Places, attend, visible, visible_blocks
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns, rotate
@@ -21,6 +21,7 @@ from omni_audio.model.transformer import AudioInput, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
+uncompiled = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 
 
 def document(model: OmniModel, text: TextTokenizer, num_frames: int = 20, seed: int = 0) -> TokenSequence:
@@ -56,6 +57,7 @@ def feed(
     return torch.cat(pieces, 1)
 
 
+@uncompiled
 def test_backends_agree_at_window_edges(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
     batch = pack([[document(tiny_model, tiny_text, 90)]])
     places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
@@ -65,6 +67,46 @@ def test_backends_agree_at_window_edges(tiny_model: OmniModel, tiny_text: TextTo
         mask = visible(places, places, window)
         naive = attend(q, k, v, mask, AttentionBackend.NAIVE)
         torch.testing.assert_close(naive, attend(q, k, v, mask, AttentionBackend.SDPA), **TOLERANCE)
+        blocks = visible_blocks(places, places, window)
+        torch.testing.assert_close(naive, attend(q, k, v, blocks, AttentionBackend.FLEX), **TOLERANCE)
+
+
+def as_flex(model: OmniModel) -> OmniModel:
+    """The same network with the other backend."""
+    flex = OmniModel(
+        dataclasses.replace(model.config, attention=AttentionBackend.FLEX), model.tokenizer_config
+    )
+    flex.load_state_dict(model.state_dict())
+    return flex.eval()
+
+
+@uncompiled
+@torch.no_grad()
+def test_flex_is_the_same_network_packed_padded_and_streamed(
+    tiny_model: OmniModel, tiny_text: TextTokenizer
+) -> None:
+    flex = as_flex(tiny_model)
+    batch = pack(
+        [
+            [document(tiny_model, tiny_text, 9), document(tiny_model, tiny_text, 30)],
+            [document(tiny_model, tiny_text)],
+        ]
+    )
+    is_real = batch.document_BT >= 0
+    torch.testing.assert_close(flex(batch)[is_real], tiny_model(batch)[is_real], **TOLERANCE)
+    sequence = document(
+        tiny_model, tiny_text, 150
+    )  # past the window, where pinned keys get scores of their own
+    sizes = [1, 40, 1, 1, 60]
+    streamed = feed(flex, flex.empty_cache(2), sequence, sizes, 1)
+    torch.testing.assert_close(
+        streamed, feed(tiny_model, tiny_model.empty_cache(2), sequence, sizes, 1), **TOLERANCE
+    )
+
+
+def test_flex_does_not_train_without_a_gpu(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    with pytest.raises(ValueError, match=r"model\.attention = 'FLEX' .* Set model\.attention=SDPA"):
+        as_flex(tiny_model).train().losses(pack([[document(tiny_model, tiny_text)]]))
 
 
 def test_mask_says_what_the_design_says() -> None:

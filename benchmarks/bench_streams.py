@@ -21,7 +21,6 @@ The last line is JSON.
 """
 
 import argparse
-import dataclasses
 import gc
 import json
 import math
@@ -47,7 +46,7 @@ from measuring.speaking import (
 from measuring.timing import digits
 from omni_audio.evaluation.codec_report import markdown_table
 from omni_audio.model.generate import Generator
-from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
@@ -75,12 +74,6 @@ def percentile(values: list[float], percent: float) -> float:
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
-def cache_mib(cache: KVCache) -> float:
-    """All tensors of the cache."""
-    tensors = [getattr(cache, field.name) for field in dataclasses.fields(cache)]
-    return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, torch.Tensor)) / 2**20
-
-
 def first_audio_ms(
     generator: Generator, slot: int, prompt: TokenSequence, decoders: dict[int, PieceDecoder]
 ) -> float:
@@ -94,11 +87,16 @@ def first_audio_ms(
 
 
 def measure(
-    model: OmniModel, num_streams: int, prompt: TokenSequence, num_steps: int, num_openings: int
+    model: OmniModel,
+    num_streams: int,
+    prompt: TokenSequence,
+    num_steps: int,
+    num_openings: int,
+    kv_format: KVFormat = KVFormat.float32,
 ) -> StreamFigures:
     """A generator of as many slots, all of them answering."""
     tokenizer = untrained_tokenizer(model)
-    generator = Generator(model, num_slots=num_streams)
+    generator = Generator(model, num_slots=num_streams, kv_format=kv_format)
     decoders = {slot: new_decoder(tokenizer) for slot in range(num_streams)}
     for slot in decoders:
         open_reply(generator, slot, prompt)
@@ -115,7 +113,7 @@ def measure(
     for _ in range(num_openings):
         generator.close(num_streams - 1)
         openings_ms.append(first_audio_ms(generator, num_streams - 1, prompt, decoders))
-    found = StreamFigures(num_streams, step_ms, openings_ms, cache_mib(generator.cache), resident)
+    found = StreamFigures(num_streams, step_ms, openings_ms, generator.cache.num_bytes / 2**20, resident)
     del generator
     gc.collect()
     return found
@@ -186,6 +184,7 @@ def arguments() -> argparse.Namespace:
     add("--steps", type=int, help="timed at each number of streams; default: 100")
     add("--openings", type=int, help="timed at each number of streams; default: 5")
     add("--request-s", type=float, default=4.0, help="seconds of the heard request; default: 4")
+    add("--kv-format", default="float32", choices=[kind.name for kind in KVFormat], help="default: float32")
     defaults = {"max_streams": (256, 4), "steps": (100, 10), "openings": (5, 2)}
     return parse(
         parser, defaults, {"max_streams": 1, "steps": 1, "openings": 1, "request_s": FRAME_MS / 1000}
@@ -199,7 +198,8 @@ def main() -> None:
     model = speaking_model(args.preset)
     prompt = spoken_request(model, int(args.request_s * 1000 / FRAME_MS))
     found, reached_limit = raise_streams(
-        lambda number: measure(model, number, prompt, args.steps, args.openings), args.max_streams
+        lambda number: measure(model, number, prompt, args.steps, args.openings, KVFormat[args.kv_format]),
+        args.max_streams,
     )
     line = figures(found, reached_limit)
     print(table(line))
@@ -207,6 +207,7 @@ def main() -> None:
         "preset": args.preset,
         "request_s": args.request_s,
         "num_steps": args.steps,
+        "kv_format": args.kv_format,
         **run_facts(args, load),
     }
     print(json.dumps(line, allow_nan=False))

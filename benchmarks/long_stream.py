@@ -75,7 +75,7 @@ def endless_speech() -> "itertools.cycle[Tensor]":
 def pinned_numbers(cache: KVCache) -> Tensor:
     """Keys and values of the pinned places, all layers."""
     return torch.stack(
-        [part[:, :, :, : cache.num_pinned_places].clone() for part in (cache.keys, cache.values)]
+        [part.numbers[:, :, :, : cache.num_pinned_places].clone() for part in (cache.keys, cache.values)]
     )
 
 
@@ -87,7 +87,7 @@ def pinned_effect(model: OmniModel, cache: KVCache) -> float:
     none_BTK = torch.full((1, 1, model.depth.num_codebooks), NO_CODE, device=model.device)
     for factor in (1.0, 0.0):
         own = copy.deepcopy(cache)
-        own.values[:, :, :, : cache.num_pinned_places] *= factor
+        own.values.numbers[:, :, :, : cache.num_pinned_places] *= factor
         chunk = torch.full_like(one, NO_CHUNK)
         slots = torch.zeros(1, dtype=torch.long, device=model.device)
         hidden = model.advance(one, none_BTK, chunk, torch.zeros_like(one, dtype=torch.bool), own, slots)

@@ -62,3 +62,12 @@ def said_by(events: list[Event]) -> list[object]:
         else e.id
         for e in events
     ]
+
+
+def long_talk(model: OmniModel, text: TextTokenizer, num_turns: int, num_frames: int = 40) -> SequenceBuilder:
+    """Instructions and many spoken requests with written answers."""
+    builder = new_builder(model, text).system("be kind")
+    for turn in range(num_turns):
+        builder.user_audio(drawn_codes(model, num_frames, seed=turn)).assistant(Mode.REPLY_TEXT)
+        builder.answer_text(f"answer {turn}").end()
+    return builder

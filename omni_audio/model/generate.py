@@ -10,6 +10,7 @@ from omni_audio.checks import require
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextToken, ToolToken
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
 from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
+from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import Sampler, choose
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
@@ -56,14 +57,19 @@ class Generator:
     one answer (`open`), or is held by an endless stream that listens and answers in turn (`listen`, `answer`): the
     ring cache keeps what was last and what is pinned, in constant memory.
 
-    `prefill_positions`: the most positions of a prompt that go through the stack at once.
+    `prefill_positions`: the most positions of a prompt that go through the stack at once. `kv_format`: how keys and
+    values are kept.
     """
 
     def __init__(
-        self, model: OmniModel, num_slots: int = 1, prefill_positions: int = PREFILL_POSITIONS
+        self,
+        model: OmniModel,
+        num_slots: int = 1,
+        prefill_positions: int = PREFILL_POSITIONS,
+        kv_format: KVFormat = KVFormat.float32,
     ) -> None:
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
-        self.cache = model.empty_cache(num_slots)
+        self.cache = model.empty_cache(num_slots, kv_format)
         self.streams: dict[int, _Answer] = {}
         """The answers on their way, by slot."""
         self.held: dict[int, int] = {}

@@ -7,21 +7,23 @@ import torch
 from torch import Tensor
 
 from omni_audio.model.attention import Places
+from omni_audio.model.kv_store import KVFormat, KVStore
 from omni_audio.model.layer_memory import CopiedMemory, LayerMemory, RingMemory
-from omni_audio.model.rotary import rotary_turns, rotate
+from omni_audio.model.rotary import rotary_turns
 
 
 @dataclass(slots=True)
 class KVCache:
     """Typed, explicit state of `num_slots` streams.
 
-    keys, values: (layers, slots, N, L, H) with L = pinned + window. Pinned positions keep fixed places, the others
-    go round the ring behind them. position (slots, L) is -1 where nothing lies; length (slots,) counts positions fed.
+    keys, values: stores (layers, slots, N, L, H) with L = pinned + window. Pinned positions keep fixed places, the
+    others go round the ring behind them. position (slots, L) is -1 where nothing lies; length (slots,) counts positions
+    fed.
     Keys of the ring are turned as if the stream had begun at position origin (slots,), a multiple of the window.
     """
 
-    keys: Tensor
-    values: Tensor
+    keys: KVStore
+    values: KVStore
     position_SL: Tensor
     chunk_SL: Tensor
     pinned_SL: Tensor
@@ -39,15 +41,15 @@ class KVCache:
         head_width: int,
         window: int,
         pinned: int,
-        dtype: torch.dtype = torch.float32,
+        kv_format: KVFormat = KVFormat.float32,
         device: torch.device | None = None,
     ) -> "KVCache":
         """A cache in which nothing lies."""
         places = pinned + window
         shape = (num_layers, num_slots, num_heads, places, head_width)
         return cls(
-            torch.zeros(shape, dtype=dtype, device=device),
-            torch.zeros(shape, dtype=dtype, device=device),
+            kv_format.empty(shape, device),
+            kv_format.empty(shape, device),
             torch.full((num_slots, places), -1, device=device),
             torch.full((num_slots, places), -1, device=device),
             torch.zeros(num_slots, places, dtype=torch.bool, device=device),
@@ -60,10 +62,16 @@ class KVCache:
     def num_slots(self) -> int:
         return self.position_SL.shape[0]
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it takes, whatever lies in it."""
+        places = (self.position_SL, self.chunk_SL, self.pinned_SL, self.length_S, self.origin_S)
+        return self.keys.num_bytes + self.values.num_bytes + sum(part.nbytes for part in places)
+
     def reset(self, slot: int) -> None:
         """Forgets the stream in this slot, to the last number: masked values still count where they are NaN."""
-        self.keys[:, slot] = 0
-        self.values[:, slot] = 0
+        self.keys.clear(slot)
+        self.values.clear(slot)
         self.position_SL[slot] = -1
         self.chunk_SL[slot] = -1
         self.pinned_SL[slot] = False
@@ -83,9 +91,9 @@ class KVCache:
         back_B = ahead.clamp_min(0) // self.window * self.window
         for slot, back in zip(slots.tolist(), back_B.tolist(), strict=True):
             if back > 0:
-                ring = self.keys[:, slot, :, self.num_pinned_places :]
-                turns = rotary_turns(torch.tensor([[-back]], device=ring.device), ring.shape[-1], rotary_base)
-                ring.copy_(rotate(ring, turns))
+                turned = torch.tensor([[-back]], device=self.length_S.device)
+                turns = rotary_turns(turned, self.keys.numbers.shape[-1], rotary_base)
+                self.keys.turn(slot, self.num_pinned_places, turns)
                 self.origin_S[slot] += back
 
     def furthest(self, slots: Tensor) -> int:
@@ -131,15 +139,15 @@ class KVCache:
         rows = slice(numbers[0], numbers[0] + len(numbers)) if side_by_side else slots
         memories: list[LayerMemory] = [
             RingMemory(keys, values, slots, rows, where_B, used)
-            for keys, values in zip(self.keys, self.values, strict=True)
+            for keys, values in zip(self.keys.layers(), self.values.layers(), strict=True)
         ]
         return self.places(slots, used), memories
 
     def copies(self, slots: Tensor, used: int) -> list[CopiedMemory]:
         """The memory of each layer for a piece of many positions, whose first may see what its last displaces."""
         return [
-            CopiedMemory(keys[slots, :, :used], values[slots, :, :used])
-            for keys, values in zip(self.keys, self.values, strict=True)
+            CopiedMemory(keys.read(slots, used), values.read(slots, used))
+            for keys, values in zip(self.keys.layers(), self.values.layers(), strict=True)
         ]
 
     def write(self, slots: Tensor, new: Places, memories: Sequence[CopiedMemory]) -> None:
@@ -154,10 +162,10 @@ class KVCache:
         where_M = self.target_places(slots, new)[keep_BT]
         slot_M = slots[:, None].expand_as(keep_BT)[keep_BT]
         self._mark(slots, slot_M, where_M, new, keep_BT)
-        for keys, values, memory in zip(self.keys, self.values, memories, strict=True):
+        for keys, values, memory in zip(self.keys.layers(), self.values.layers(), memories, strict=True):
             k, v = memory.new
-            keys[slot_M, :, where_M] = k.transpose(1, 2)[keep_BT].to(keys.dtype)
-            values[slot_M, :, where_M] = v.transpose(1, 2)[keep_BT].to(values.dtype)
+            keys.write(slot_M, where_M, k.transpose(1, 2)[keep_BT])
+            values.write(slot_M, where_M, v.transpose(1, 2)[keep_BT])
 
     def _mark(
         self, slots: Tensor, slot_M: Tensor, where_M: Tensor, new: Places, kept: Tensor | tuple[slice, int]

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from omni_audio.model.kv_store import KVStore
+
 
 class LayerMemory(Protocol):
     """Takes the keys and values of new positions."""
@@ -35,21 +37,21 @@ class CopiedMemory:
 class RingMemory:
     """The cache of a layer, (slots, N, L, H), written in place: one new position of each of B slots.
 
-    `rows` are the same slots as a slice where they lie side by side; then nothing is copied. The first `used` places
-    are looked at.
+    `rows` are the same slots as a slice where they lie side by side; then nothing is copied that stands there as it is
+    read. The first `used` places are looked at.
     """
 
-    keys: Tensor
-    values: Tensor
+    keys: KVStore
+    values: KVStore
     slots: Tensor
     rows: slice | Tensor
     where_B: Tensor
     used: int
 
     def joined(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        self.keys[self.slots, :, self.where_B] = k[:, :, 0].to(self.keys.dtype)
-        self.values[self.slots, :, self.where_B] = v[:, :, 0].to(self.values.dtype)
-        return self.keys[self.rows, :, : self.used], self.values[self.rows, :, : self.used]
+        self.keys.write(self.slots, self.where_B, k[:, :, 0])
+        self.values.write(self.slots, self.where_B, v[:, :, 0])
+        return self.keys.read(self.rows, self.used), self.values.read(self.rows, self.used)
 
 
 @dataclass(slots=True)

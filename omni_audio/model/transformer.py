@@ -15,6 +15,7 @@ from omni_audio.model.depth import DepthConfig, DepthDecoder
 from omni_audio.model.heads import MainHead
 from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
+from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.rotary import Turns, rotary_turns
 from omni_audio.model.sequence import NO_CODE, LayoutConfig, SequenceBatch
 from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
@@ -282,7 +283,7 @@ class OmniModel(nn.Module):
             return Turns(turned(turned_BT))
         return Turns(turned(turned_BT), turned(position_BT.clamp_max(self.config.num_places - 1)), pinned_BL)
 
-    def empty_cache(self, num_slots: int) -> KVCache:
+    def empty_cache(self, num_slots: int, kv_format: KVFormat = KVFormat.float32) -> KVCache:
         """Cache for `num_slots` streams."""
         return KVCache.empty(
             num_layers=self.config.num_layers,
@@ -291,6 +292,7 @@ class OmniModel(nn.Module):
             head_width=self.config.head_width,
             window=self.config.window,
             pinned=self.config.layout.pinned_positions,
+            kv_format=kv_format,
             device=self.device,
         )
 

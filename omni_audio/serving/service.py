@@ -58,7 +58,7 @@ class ChatService:
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
         self.engine = Engine(
-            make_generator=partial(Generator, assistant.model, config.num_slots),
+            make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.assistant import WeightQuant
+from omni_audio.model.kv_store import KVFormat
 
 DEFAULT_VOICE = "default"
 """The name of a build's own voice."""
@@ -48,6 +49,7 @@ class ServerConfig:
         host: address to listen on.
         port: TCP port, 0 for any free one.
         num_slots: conversations that are generated at once.
+        kv_format: how their keys and values are kept; int8 takes about a quarter of the memory, and rounds.
         queue_limit: requests that may wait for a slot; more get 503.
         outbox_limit_events: events that may wait for one reader before it is dropped as stalled.
         body_limit_bytes: the largest request body.
@@ -65,6 +67,7 @@ class ServerConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     num_slots: int = 4
+    kv_format: KVFormat = KVFormat.float32
     queue_limit: int = 32
     outbox_limit_events: int = 2048
     body_limit_bytes: int = 32 * 2**20

@@ -61,14 +61,14 @@ def test_turns_follow_each_other_without_end(assistant: Assistant) -> None:
     for last_seed in (0, 0, 1):
         conversation = Conversation(assistant, "be kind", ["set_light"])
         cache = conversation.generator.cache
-        places = (cache.keys.data_ptr(), cache.keys.shape)
+        places = (cache.keys.numbers.data_ptr(), cache.keys.numbers.shape)
         for turn in range(6):
             for seed in range(10):
                 conversation.hear(sound(6400, seed))
             pieces = list(conversation.answer(request(seed=turn)))
             assert pieces[-1].reason in FinishReason
         assert int(cache.length_S[0]) > 4 * assistant.model.config.window
-        assert (cache.keys.data_ptr(), cache.keys.shape) == places
+        assert (cache.keys.numbers.data_ptr(), cache.keys.numbers.shape) == places
         conversation.hear(sound(20000, seed=7 + last_seed))
         told.append(values(list(conversation.answer(request(seed=9)))))
         seen.append(conversation.generator._hidden_D[0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import document, drawn_codes, new_builder, run, said_by
+from streams import document, drawn_codes, long_talk, new_builder, run, said_by
 from tiny import tiny_model_config
 
 from omni_audio.model import kv_cache, transformer
@@ -15,22 +15,13 @@ from omni_audio.model.events import FinishReason, TextToken
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.rotary import rotary_turns, rotate
-from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, SequenceBuilder, TokenSequence, pack
+from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBatch, TokenSequence, pack
 from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 TOLERANCE = {"atol": 3e-5, "rtol": 1e-4}
 WINDOW, PINNED = 64, 16
-
-
-def long_talk(model: OmniModel, text: TextTokenizer, num_turns: int, num_frames: int = 40) -> SequenceBuilder:
-    """Instructions and many spoken requests with written answers."""
-    builder = new_builder(model, text).system("be kind")
-    for turn in range(num_turns):
-        builder.user_audio(drawn_codes(model, num_frames, seed=turn)).assistant(Mode.REPLY_TEXT)
-        builder.answer_text(f"answer {turn}").end()
-    return builder
 
 
 def fed(model: OmniModel, sequence: TokenSequence, size: int) -> tuple[torch.Tensor, Generator]:
@@ -155,9 +146,11 @@ def test_a_pinned_fact_is_attended_after_many_windows(
 def test_what_is_pinned_does_not_change(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
     builder = new_builder(tiny_model, tiny_text).system("be kind")
     _, generator = fed(tiny_model, builder.build(), 512)
-    before = [part[:, :, :, :PINNED].clone() for part in (generator.cache.keys, generator.cache.values)]
+    before = [
+        part.numbers[:, :, :, :PINNED].clone() for part in (generator.cache.keys, generator.cache.values)
+    ]
     generator.listen(0, long_talk(tiny_model, tiny_text, 30).build().part(len(builder.build())))
-    after = [part[:, :, :, :PINNED] for part in (generator.cache.keys, generator.cache.values)]
+    after = [part.numbers[:, :, :, :PINNED] for part in (generator.cache.keys, generator.cache.values)]
     assert torch.equal(before[0], after[0])
     assert torch.equal(before[1], after[1])
 
@@ -281,7 +274,7 @@ def test_a_used_slot_keeps_nothing(tiny_model: OmniModel, tiny_text: TextTokeniz
     generator = Generator(tiny_model, 1)
     generator.open(0, prompt, request)
     expected = said_by(run(generator, 0))
-    generator.cache.keys.fill_(float("nan"))
-    generator.cache.values.fill_(float("nan"))
+    generator.cache.keys.numbers.fill_(float("nan"))
+    generator.cache.values.numbers.fill_(float("nan"))
     generator.open(0, prompt, request)
     assert said_by(run(generator, 0)) == expected

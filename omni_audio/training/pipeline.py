@@ -43,6 +43,7 @@ from omni_audio.plain import to_plain
 from omni_audio.record import git_state
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.checkpoint import LAST, weights_hash
+from omni_audio.training.compiling import compile_blocks
 from omni_audio.training.finetune import ADAPTERS, LoraTask, merged_model, starting_model
 from omni_audio.training.fit import count_parameters, count_trained, fit
 from omni_audio.training.model_task import ModelTask
@@ -273,6 +274,8 @@ class Run:
             collates.append(collate)
         print(f"model: {count_trained(model) / 1e6:.1f} million parameters to train", flush=True)
         train = CutSet.from_cuts([*each_cut(train), *heard_drills])
+        if config.runtime.compile:
+            compile_blocks(model)
         kind = ModelTask if config.adapters is None else LoraTask
         task = kind(model, config.model_loss, config.model_training)
         fit(

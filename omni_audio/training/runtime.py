@@ -37,12 +37,14 @@ class RuntimeConfig:
         precision: float32, or bfloat16 autocast over float32 weights.
         num_threads: CPU threads of torch; None takes what OMP_NUM_THREADS says, else every core this process may use.
         deterministic: refuse kernels that do not repeat bit for bit.
+        compile: the stage `model` trains blocks that torch.compile made; the first steps take up to a minute longer.
     """
 
     device: Device = Device.auto
     precision: Precision = Precision.float32
     num_threads: int | None = None
     deterministic: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.num_threads is not None:

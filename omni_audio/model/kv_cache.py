@@ -131,14 +131,15 @@ class KVCache:
             ValueError: a pinned position lies behind the pinned places.
         """
         self._check_pinned(new)
-        where_B = self.target_places(slots, new)[:, 0]
-        self._mark(slots, slots, where_B, new, (slice(None), 0))
+        where_B1 = self.target_places(slots, new)
+        self._mark(slots, slots, where_B1[:, 0], new, (slice(None), 0))
         used = self.used_places(slots)
         numbers = slots.tolist()
         side_by_side = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-        rows = slice(numbers[0], numbers[0] + len(numbers)) if side_by_side else slots
+        read = slice(numbers[0], numbers[0] + len(numbers)) if side_by_side else slots
+        rows_J = self._rows(slots, where_B1).flatten()
         memories: list[LayerMemory] = [
-            RingMemory(keys, values, slots, rows, where_B, used)
+            RingMemory(keys, values, read, rows_J, used)
             for keys, values in zip(self.keys.layers(), self.values.layers(), strict=True)
         ]
         return self.places(slots, used), memories
@@ -159,13 +160,22 @@ class KVCache:
         self._check_pinned(new)
         newest = new.position_BT[:, -1:]
         keep_BT = new.pinned_BT | (new.position_BT > newest - self.window)
-        where_M = self.target_places(slots, new)[keep_BT]
+        where_BT = self.target_places(slots, new)
         slot_M = slots[:, None].expand_as(keep_BT)[keep_BT]
-        self._mark(slots, slot_M, where_M, new, keep_BT)
+        self._mark(slots, slot_M, where_BT[keep_BT], new, keep_BT)
+        rows_BNT = self._rows(slots, where_BT)
+        kept_J = keep_BT[:, None].expand_as(rows_BNT).flatten().nonzero()[:, 0]
+        rows_J = rows_BNT.flatten()[kept_J]
         for keys, values, memory in zip(self.keys.layers(), self.values.layers(), memories, strict=True):
             k, v = memory.new
-            keys.write(slot_M, where_M, k.transpose(1, 2)[keep_BT])
-            values.write(slot_M, where_M, v.transpose(1, 2)[keep_BT])
+            keys.write(rows_J, k.reshape(-1, k.shape[-1])[kept_J])
+            values.write(rows_J, v.reshape(-1, v.shape[-1])[kept_J])
+
+    def _rows(self, slots: Tensor, where_BT: Tensor) -> Tensor:
+        """Rows (B, N, T) of these places in a layer, which is counted as (slots * N * L, H)."""
+        num_heads, num_places = self.keys.numbers.shape[2:4]
+        heads_N1 = torch.arange(num_heads, device=slots.device)[:, None]
+        return (slots[:, None, None] * num_heads + heads_N1) * num_places + where_BT[:, None]
 
     def _mark(
         self, slots: Tensor, slot_M: Tensor, where_M: Tensor, new: Places, kept: Tensor | tuple[slice, int]

@@ -40,8 +40,8 @@ class KVStore(Protocol):
         """The first `used` places of these slots of a layer, (B, N, used, H)."""
         ...
 
-    def write(self, slot_M: Tensor, where_M: Tensor, vectors_MNH: Tensor) -> None:
-        """Puts vectors into M places of a layer."""
+    def write(self, rows_J: Tensor, vectors_JH: Tensor) -> None:
+        """Puts vectors into J different rows of a layer, which is counted as (slots * N * L, H)."""
         ...
 
     def clear(self, slot: int) -> None:
@@ -70,8 +70,8 @@ class FullStore:
     def read(self, slots: Tensor | slice, used: int) -> Tensor:
         return self.numbers[slots, :, :used]
 
-    def write(self, slot_M: Tensor, where_M: Tensor, vectors_MNH: Tensor) -> None:
-        self.numbers[slot_M, :, where_M] = vectors_MNH.to(self.numbers.dtype)
+    def write(self, rows_J: Tensor, vectors_JH: Tensor) -> None:
+        _put(self.numbers, rows_J, vectors_JH.to(self.numbers.dtype))
 
     def clear(self, slot: int) -> None:
         self.numbers[:, slot] = 0
@@ -98,8 +98,10 @@ class Int8Store:
     def read(self, slots: Tensor | slice, used: int) -> Tensor:
         return self.numbers[slots, :, :used] * self.scales[slots, :, :used]
 
-    def write(self, slot_M: Tensor, where_M: Tensor, vectors_MNH: Tensor) -> None:
-        self.numbers[slot_M, :, where_M], self.scales[slot_M, :, where_M] = _rounded(vectors_MNH)
+    def write(self, rows_J: Tensor, vectors_JH: Tensor) -> None:
+        numbers_JH, scales_J1 = _rounded(vectors_JH)
+        _put(self.numbers, rows_J, numbers_JH)
+        _put(self.scales, rows_J, scales_J1)
 
     def clear(self, slot: int) -> None:
         self.numbers[:, slot] = 0
@@ -112,6 +114,10 @@ class Int8Store:
     @property
     def num_bytes(self) -> int:
         return self.numbers.nbytes + self.scales.nbytes
+
+
+def _put(layer: Tensor, rows_J: Tensor, vectors_JH: Tensor) -> None:
+    layer.view(-1, layer.shape[-1]).index_copy_(0, rows_J, vectors_JH)
 
 
 def _rounded(vectors: Tensor) -> tuple[Tensor, Tensor]:

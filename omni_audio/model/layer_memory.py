@@ -37,21 +37,20 @@ class CopiedMemory:
 class RingMemory:
     """The cache of a layer, (slots, N, L, H), written in place: one new position of each of B slots.
 
-    `rows` are the same slots as a slice where they lie side by side; then nothing is copied that stands there as it is
-    read. The first `used` places are looked at.
+    `slots` are a slice where they lie side by side; then nothing is copied that stands there as it is read. `rows_J`
+    are the rows of the layer, (slots * N * L, H), that the new positions take. The first `used` places are looked at.
     """
 
     keys: KVStore
     values: KVStore
-    slots: Tensor
-    rows: slice | Tensor
-    where_B: Tensor
+    slots: slice | Tensor
+    rows_J: Tensor
     used: int
 
     def joined(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        self.keys.write(self.slots, self.where_B, k[:, :, 0])
-        self.values.write(self.slots, self.where_B, v[:, :, 0])
-        return self.keys.read(self.rows, self.used), self.values.read(self.rows, self.used)
+        self.keys.write(self.rows_J, k.reshape(-1, k.shape[-1]))
+        self.values.write(self.rows_J, v.reshape(-1, v.shape[-1]))
+        return self.keys.read(self.slots, self.used), self.values.read(self.slots, self.used)
 
 
 @dataclass(slots=True)

@@ -216,7 +216,7 @@ class OmniModel(nn.Module):
         """States after the stack, normalised, and those after its first half, each (B, T, D)."""
         places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
         mask_BTT = self._mask(places, places)
-        is_long = bool((batch.position_BT >= self.config.num_places).any())
+        is_long = bool((batch.position_BT >= self.config.num_places).any() and batch.pinned_BT.any())
         turns = self._turns(batch.position_BT, batch.position_BT, batch.pinned_BT if is_long else None)
         ids_BT, codes_BTK = self._partly_hidden(batch)
         x_BTD = self.embed_positions(ids_BT, codes_BTK, batch.states_BTS)
@@ -340,7 +340,8 @@ class OmniModel(nn.Module):
             copies = memories = cache.copies(slots, used)
         mask_BTL = self._mask(new, seen)
         turned_BT = position_BT - cache.origin_S[slots][:, None]
-        turns = self._turns(turned_BT, position_BT, seen.pinned_BT if is_long else None)
+        pinned_BL = seen.pinned_BT if is_long and bool(seen.pinned_BT.any()) else None
+        turns = self._turns(turned_BT, position_BT, pinned_BL)
         x_BTD = self.embed_positions(ids_BT, codes_BTK, states_BTS)
         for block, memory in zip(self.blocks, memories, strict=True):
             x_BTD = block(x_BTD, turns, mask_BTL, memory)

@@ -49,7 +49,7 @@ class WeightQuantConfig:
     """The weights that `omni-audio serve` holds in memory, and those that `train` puts adapters beside.
 
     Attributes:
-        format: NONE for the weights as the build stores them, or NF4.
+        format: NONE for the weights as the build stores them, NF4, or INT4: packed integers for CPUs, `serve` alone.
         nf4: Which linears become NF4, where format is NF4.
     """
 

@@ -41,10 +41,11 @@ class Role(Enum):
 
 
 class WeightQuant(Enum):
-    """Number format of the weights in memory: as the build stores them, or NF4."""
+    """Number format of the weights in memory: as the build stores them, NF4, or packed integers for CPUs."""
 
     NONE = "none"
     NF4 = "nf4"
+    INT4 = "int4"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -88,27 +89,39 @@ def load_network(
 
     Args:
         folder: of the build.
-        weight_quant: NONE takes the weights as they are stored, NF4 packs those of a build of full weights.
-        nf4: how they are to be packed; None takes what an NF4 build was made with, else the defaults.
+        weight_quant: NONE takes the weights as they are stored, NF4 and INT4 pack those of a build of full weights.
+        nf4: how NF4 packs them; None takes what an NF4 build was made with, else the defaults.
         config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
-        ValueError: the folder is no whole build, an NF4 build was made with other settings than `nf4`, or these are
-            given for weights that stay full.
+        ValueError: the folder is no whole build, an NF4 build was made with other settings than `nf4` or is asked for
+            as INT4, or settings are given for weights that do not become NF4.
     """
     stored = nf4_config(folder)
     if stored is not None:
+        remedy = "Name the build of full weights, or set weight_quant=nf4."
+        require(
+            weight_quant is not WeightQuant.INT4,
+            "weight_quant",
+            "int4",
+            "none or nf4 for an NF4 build",
+            remedy,
+        )
         if nf4 is not None:
             require_same_nf4(nf4, stored, folder)
         return load_nf4_model(folder, config)
     remedy = "Set weight_quant=nf4, or leave its settings out."
     is_used = nf4 is None or weight_quant is WeightQuant.NF4
-    require(is_used, "weight_quant.nf4", nf4, "no settings where the weights stay full", remedy)
+    require(is_used, "weight_quant.nf4", nf4, "no settings where the weights do not become NF4", remedy)
     model = load_model(folder, config)
     if weight_quant is WeightQuant.NF4:
         from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
 
         quantize_model(model, nf4 or NF4Config())
+    elif weight_quant is WeightQuant.INT4:
+        from omni_audio.weight_quant.int4 import pack_model
+
+        pack_model(model)
     return model
 
 
@@ -134,16 +147,25 @@ class Assistant:
 
         Args:
             build: its folder.
-            weight_quant: NONE takes the weights as they are stored, NF4 packs those of a build of full weights.
-            nf4: how they are to be packed; None takes what an NF4 build was made with, else the defaults.
-            device: where it computes.
+            weight_quant: NONE takes the weights as they are stored, NF4 and INT4 pack those of a build of full weights.
+            nf4: how NF4 packs them; None takes what an NF4 build was made with, else the defaults.
+            device: where it computes; INT4 is for CPUs.
             lora: adapters that were trained on this build, in this number format; they stay beside its weights.
 
         Raises:
             ValueError: the folder is no whole build, there is no such number format, an NF4 build was made with
-                other settings than `nf4`, or the adapters cannot be read or are of another base.
+                other settings than `nf4`, the adapters cannot be read or are of another base, or INT4 is asked for with
+                adapters or on another device.
         """
         folder, wanted = Path(build), WeightQuant(weight_quant)
+        if wanted is WeightQuant.INT4:
+            on_cpu, remedy = (
+                torch.device(device).type == "cpu",
+                "Set runtime.device=cpu, or weight_quant=nf4.",
+            )
+            require(on_cpu, "device", str(device), "cpu where weight_quant is int4", remedy)
+            remedy = "Set weight_quant=none or nf4, as they were trained."
+            require(lora is None, "lora", str(lora), "no adapters where weight_quant is int4", remedy)
         tokenizer = load_tokenizer(folder)  # first: what loading it takes is free again for the network
         model = load_network(folder, wanted, nf4)
         if lora is not None:

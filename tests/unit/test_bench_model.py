@@ -7,6 +7,7 @@ import sys
 
 import bench_joint_decoding
 import bench_model
+import bench_one_row
 import bench_streams
 import pytest
 import torch
@@ -217,3 +218,18 @@ def test_no_stream_in_time_is_said():
 def test_p95_is_not_passed_by_95_percent():
     assert bench_streams.percentile([float(i) for i in range(1, 101)], 95) == 95.0
     assert bench_streams.percentile([3.0], 95) == 3.0
+
+
+def test_one_row_products_are_measured_in_every_format():
+    cases = [bench_one_row.measure(shape, pool_mib=0.0, repeats=2) for shape in ((64, 64), (128, 192))]
+    line = bench_one_row.figures(cases)
+    assert {name.rsplit("_", 1)[0] for name in line if name.endswith("_bits")} == {*bench_one_row.FORMATS} - {
+        "fp32"
+    }
+    assert (line["bf16_bits"], line["int4_32_bits"], line["int4_64_bits"]) == (16.0, 5.0, 4.5)
+    assert 0 < line["bf16_error"] < line["int8_error"] < line["int4_32_error"] < 0.15
+    assert all(line[f"{name}_over_fp32"] > 0 for name in ("bf16", "nf4", "int8", "int4_32"))
+    assert bench_one_row.table(cases).count("\n") == 3
+    for text in ("64", "63x64", "64x65", "0x64"):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected"):
+            bench_one_row.shape_of(text)

@@ -81,6 +81,7 @@ def test_settings_of_training_are_free(base: Path) -> None:
         (r"adversarial.enabled = True .*false where base is set", ["adversarial.enabled=true"]),
         (r"data.semantic_cuts = .*base is set", ["data.semantic_cuts=[x]"]),
         (r"tuning = 'whole' .*lora where .* NF4.*weight_quant=none", ["weight_quant=nf4"]),
+        (r"weight_quant\.format = 'INT4' .*NONE or NF4 in training.*", ["weight_quant=int4", "tuning=lora"]),
     ],
 )
 def test_what_a_base_cannot_give_is_refused(base: Path, said: str, words: list[str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +100,7 @@ async def whole_answer(
         if isinstance(piece, TextPiece):
             words.append(piece.text)
         elif isinstance(piece, AudioPiece):
-            sound += piece.pcm16
+            sound += piece.data
         elif isinstance(piece, CallPiece):
             calls.append(piece.call)
         else:
@@ -124,12 +125,14 @@ async def whole_answer(
 
 async def answer_chunks(
     first: AnswerPiece,
-    pieces: AsyncIterator[AnswerPiece],
+    pieces: AsyncGenerator[AnswerPiece, None],
     stream: Stream,
     plan: AnswerPlan,
     context: AnswerContext,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yields the server-sent events of an answer; a failure is an error event and ends it without [DONE].
+
+    The pieces are closed with it.
 
     Args:
         first: the first piece, which decides how the answer opens.
@@ -140,13 +143,12 @@ async def answer_chunks(
     """
     writer = _ChunkWriter(plan, context)
     try:
-        for chunk in writer.open(first):
-            yield chunk
-        for chunk in writer.write(first):
-            yield chunk
-        async for piece in pieces:
-            for chunk in writer.write(piece):
+        async with contextlib.aclosing(pieces):
+            for chunk in [*writer.open(first), *writer.write(first)]:
                 yield chunk
+            async for piece in pieces:
+                for chunk in writer.write(piece):
+                    yield chunk
         if plan.include_usage:
             usage = {**context.head("chat.completion.chunk"), "choices": [], "usage": context.usage(stream)}
             yield _event(usage)
@@ -186,7 +188,7 @@ class _ChunkWriter:
                 return [self._chunk({"content": piece.text})]
             return [self._chunk({"audio": {"transcript": piece.text}})]
         if isinstance(piece, AudioPiece):
-            return self._data(self._base64.feed(piece.pcm16))
+            return self._data(self._base64.feed(piece.data))
         if isinstance(piece, CallPiece):
             return self._call(piece.call)
         return self._end(piece)

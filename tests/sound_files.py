@@ -1,12 +1,23 @@
-"""Bytes of sound files in every format that is read."""
+"""Bytes of sound files in every format that is read, and what they hold."""
 
+import contextlib
 import io
 
 import av
 import numpy as np
 import soundfile
+import soxr
+import torch
+from av.error import FFmpegError
+
+from omni_audio.audio.formats import FORMATS, SoundFormat
+from omni_audio.audio.reader import SoundReader
+from omni_audio.audio.units import SAMPLE_RATE_HZ
 
 _PIECE_SAMPLES = 4096
+_OUTPUT_FORMATS = {"pcmu": "mulaw", "opus": "ogg"}
+"""Formats of answers whose files are called otherwise."""
+_PCM16_RATE_HZ = 24_000
 
 
 def tone(num_samples: int = 16_000, rate_hz: int = 16_000) -> np.ndarray:
@@ -40,3 +51,28 @@ def muxed(container: str, codec: str, pcm: np.ndarray, rate_hz: int, **options: 
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return buffer.getvalue()
+
+
+def _form(output_format: str) -> SoundFormat:
+    return FORMATS[_OUTPUT_FORMATS.get(output_format, output_format)]
+
+
+def decoded(data: bytes, output_format: str) -> np.ndarray:
+    """The sound of a spoken answer, (S,) float32 at 16 kHz."""
+    if output_format == "pcm16":
+        samples_S = np.frombuffer(data, "<i2").astype(np.float32) / 32768
+        return soxr.resample(samples_S, _PCM16_RATE_HZ, SAMPLE_RATE_HZ)
+    with contextlib.closing(SoundReader(io.BytesIO(data), _form(output_format), "answer")) as sound:
+        return torch.cat(list(sound)).numpy()
+
+
+def decoded_so_far(data: bytes, output_format: str) -> float:
+    """Seconds of sound that the first bytes of an answer hold."""
+    form, read_s = _form(output_format), 0.0
+    with (
+        contextlib.suppress(FFmpegError),
+        av.open(io.BytesIO(data), format=form.demuxer, container_options=dict(form.options)) as file,
+    ):
+        for frame in file.decode(audio=0):
+            read_s += frame.samples / frame.sample_rate
+    return read_s

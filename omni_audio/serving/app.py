@@ -18,8 +18,10 @@ from omni_audio.serving.disconnect import EventStreamResponse, unless_disconnect
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.middleware import RequestHeadersMiddleware
 from omni_audio.serving.pieces import answer_pieces
-from omni_audio.serving.schemas import ChatRequest, parse_chat_request
+from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
 from omni_audio.serving.service import ChatService
+from omni_audio.serving.speech import spoken_response
+from omni_audio.serving.speech_request import SpeechRequest
 
 CLIENT_CLOSED_STATUS = 499
 """What the access log shows for a client that left; nobody receives it."""
@@ -65,6 +67,16 @@ def create_app(service: ChatService) -> FastAPI:
         chat = parse_chat_request(payload)
         answer = _stream_chat if chat.stream else _plain_chat
         return await unless_disconnected(request.receive, answer(service, chat, owner))
+
+    @app.post("/v1/audio/speech")
+    async def speech(request: Request) -> Response:
+        await owner_of(request)
+        config = service.config
+        payload = await read_json(
+            request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
+        )
+        spoken = spoken_response(service, parse_body(payload, SpeechRequest))
+        return await unless_disconnected(request.receive, spoken)
 
     @app.get("/v1/models")
     async def list_models(request: Request) -> Response:

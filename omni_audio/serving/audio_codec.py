@@ -1,4 +1,4 @@
-"""Sound at the border of the server: base64 clips in, 24 kHz pcm16 or wav out, whole or streamed."""
+"""Sound at the border of the server: base64 clips in, answers out in the format that was asked for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 import soxr
 from torch import Tensor
 
+from omni_audio.audio.encoder import CODECS, SoundEncoder, has_encoder
 from omni_audio.audio.io import decode_audio
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.serving.errors import ApiError, invalid_value
 
 OUTPUT_RATE_HZ = 24_000
-"""The rate of every spoken answer on the wire."""
+"""The rate of spoken answers as wav and pcm16."""
 
 BYTES_PER_SAMPLE = 2
 CHUNK_BYTES = 3 * BYTES_PER_SAMPLE
@@ -27,10 +28,21 @@ UNKNOWN_LENGTH = 0xFFFF_FFFF
 
 
 class OutputFormat(Enum):
-    """Formats of spoken answers that are served."""
+    """Formats of spoken answers; all but wav and pcm16 need an encoder of PyAV."""
 
     WAV = "wav"
     PCM16 = "pcm16"
+    MP3 = "mp3"
+    FLAC = "flac"
+    OPUS = "opus"
+    AAC = "aac"
+    PCMU = "pcmu"
+
+    @property
+    def is_served(self) -> bool:
+        """Whether this installation can make it."""
+        codec = CODECS.get(self.value)
+        return codec is None or has_encoder(codec.encoder)
 
 
 def decode_input_audio(data: str, declared_format: str, *, param: str, max_duration_s: float) -> Tensor:
@@ -73,10 +85,14 @@ def decode_input_audio(data: str, declared_format: str, *, param: str, max_durat
 
 
 class Pcm16Stream:
-    """16 kHz float samples in, 24 kHz s16le bytes out; any chunking gives the same bytes."""
+    """16 kHz float samples in, s16le bytes out; any chunking gives the same bytes.
 
-    def __init__(self) -> None:
-        self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, OUTPUT_RATE_HZ, 1, dtype="float32")
+    Args:
+        rate_hz: of what comes out.
+    """
+
+    def __init__(self, rate_hz: int = OUTPUT_RATE_HZ) -> None:
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, rate_hz, 1, dtype="float32")
 
     def feed(self, pcm_S: np.ndarray) -> bytes:
         """The bytes that these samples complete."""
@@ -89,6 +105,42 @@ class Pcm16Stream:
 
 def _pcm16(pcm_S: np.ndarray) -> bytes:
     return (np.clip(pcm_S, -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes()
+
+
+class AnswerSound:
+    """One spoken answer: 16 kHz float samples in, bytes of its format out as soon as they are complete.
+
+    The bytes of wav are the samples alone: stream_header and whole_file put what belongs before them. Any
+    chunking gives the same bytes; no samples give none. Close it, however the answer ends.
+
+    Args:
+        output_format: of the bytes.
+
+    Raises:
+        ValueError: PyAV lacks the format's encoder.
+    """
+
+    def __init__(self, output_format: OutputFormat) -> None:
+        codec = CODECS.get(output_format.value)
+        self._encoder = None if codec is None else SoundEncoder(codec)
+        self._pcm16 = Pcm16Stream(OUTPUT_RATE_HZ if codec is None else codec.rate_hz)
+        self._has_samples = False
+
+    def feed(self, pcm_S: np.ndarray) -> bytes:
+        """The bytes that these samples complete."""
+        self._has_samples = self._has_samples or pcm_S.size > 0
+        pcm16 = self._pcm16.feed(pcm_S)
+        return pcm16 if self._encoder is None else self._encoder.feed(pcm16)
+
+    def finish(self) -> bytes:
+        """The bytes that are left; call it once, last."""
+        pcm16 = self._pcm16.finish() if self._has_samples else b""
+        return pcm16 if self._encoder is None else self._encoder.feed(pcm16) + self._encoder.finish()
+
+    def close(self) -> None:
+        """Lets go of the encoder, if there is one; harmless where that was done."""
+        if self._encoder is not None:
+            self._encoder.close()
 
 
 class Base64Chunker:
@@ -130,6 +182,6 @@ def stream_header(output_format: OutputFormat) -> bytes:
     return wav_header(None) if output_format is OutputFormat.WAV else b""
 
 
-def whole_file(pcm16: bytes, output_format: OutputFormat) -> bytes:
-    """A complete file of this format."""
-    return wav_header(len(pcm16)) + pcm16 if output_format is OutputFormat.WAV else pcm16
+def whole_file(data: bytes, output_format: OutputFormat) -> bytes:
+    """A complete file of this format, of all bytes that its AnswerSound gave."""
+    return wav_header(len(data)) + data if output_format is OutputFormat.WAV else data

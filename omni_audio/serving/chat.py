@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,12 +72,12 @@ class AnswerContext:
         }
 
 
-def as_api_error(error: Exception) -> ApiError:
-    """What the client is told of a stream that failed."""
+def as_api_error(error: Exception, param: str = "messages") -> ApiError:
+    """What the client is told of a stream that failed; `param` is what its prompt was made of."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, PromptRefusedError):
-        return invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}")
+        return invalid_value(param, f"Invalid '{param}': {str(error)[:300]}")
     if not isinstance(error, StreamFailedError):
         logger.error("an answer failed", exc_info=error)
     return server_error()
@@ -99,7 +100,7 @@ async def whole_answer(
         if isinstance(piece, TextPiece):
             words.append(piece.text)
         elif isinstance(piece, AudioPiece):
-            sound += piece.pcm16
+            sound += piece.data
         elif isinstance(piece, CallPiece):
             calls.append(piece.call)
         else:
@@ -124,12 +125,14 @@ async def whole_answer(
 
 async def answer_chunks(
     first: AnswerPiece,
-    pieces: AsyncIterator[AnswerPiece],
+    pieces: AsyncGenerator[AnswerPiece, None],
     stream: Stream,
     plan: AnswerPlan,
     context: AnswerContext,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yields the server-sent events of an answer; a failure is an error event and ends it without [DONE].
+
+    The pieces are closed with it.
 
     Args:
         first: the first piece, which decides how the answer opens.
@@ -140,19 +143,18 @@ async def answer_chunks(
     """
     writer = _ChunkWriter(plan, context)
     try:
-        for chunk in writer.open(first):
-            yield chunk
-        for chunk in writer.write(first):
-            yield chunk
-        async for piece in pieces:
-            for chunk in writer.write(piece):
+        async with contextlib.aclosing(pieces):
+            for chunk in [*writer.open(first), *writer.write(first)]:
                 yield chunk
+            async for piece in pieces:
+                for chunk in writer.write(piece):
+                    yield chunk
         if plan.include_usage:
             usage = {**context.head("chat.completion.chunk"), "choices": [], "usage": context.usage(stream)}
-            yield _event(usage)
+            yield server_sent_event(usage)
         yield DONE
     except Exception as error:  # the status line is long gone: tell it in the stream
-        yield _event(as_api_error(error).body())
+        yield server_sent_event(as_api_error(error).body())
 
 
 class _ChunkWriter:
@@ -186,7 +188,7 @@ class _ChunkWriter:
                 return [self._chunk({"content": piece.text})]
             return [self._chunk({"audio": {"transcript": piece.text}})]
         if isinstance(piece, AudioPiece):
-            return self._data(self._base64.feed(piece.pcm16))
+            return self._data(self._base64.feed(piece.data))
         if isinstance(piece, CallPiece):
             return self._call(piece.call)
         return self._end(piece)
@@ -220,8 +222,9 @@ class _ChunkWriter:
         chunk = {**self._context.head("chat.completion.chunk"), "choices": [choice]}
         if self._plan.include_usage:
             chunk["usage"] = None
-        return _event(chunk)
+        return server_sent_event(chunk)
 
 
-def _event(content: dict[str, Any]) -> bytes:
+def server_sent_event(content: dict[str, Any]) -> bytes:
+    """One event of a stream, with a JSON object."""
     return b"data: " + orjson.dumps(content) + b"\n\n"

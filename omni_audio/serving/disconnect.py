@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -46,33 +46,39 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class EventStreamResponse(Response):
-    """Server-sent events that end with the client: when it leaves, and when it takes too long over a chunk.
+class StreamedResponse(Response):
+    """A body that comes in chunks and ends with the client: when it leaves, and when it takes too long over a chunk.
 
     Args:
-        chunks: the events as bytes.
+        chunks: of the body; closed with it.
         on_close: called once, however the stream ends.
         send_timeout_s: the longest time that one chunk may wait for the reader.
+        media_type: of the body; None takes the class's.
     """
 
-    media_type = "text/event-stream"
-
     def __init__(
-        self, chunks: AsyncIterator[bytes], on_close: Callable[[], None], *, send_timeout_s: float
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        on_close: Callable[[], None],
+        *,
+        send_timeout_s: float,
+        media_type: str | None = None,
     ) -> None:
-        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(headers=headers, media_type=media_type)
         del self.headers["content-length"]
         self._chunks = chunks
         self._on_close = on_close
         self._send_timeout_s = send_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the events."""
+        """Sends the chunks."""
         try:
             with contextlib.suppress(ClientDisconnect, TimeoutError, OSError):
                 await unless_disconnected(receive, self._write(send))
         finally:
             self._on_close()
+            await self._chunks.aclose()
 
     async def _write(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -84,3 +90,9 @@ class EventStreamResponse(Response):
     async def _send(self, send: Send, message: dict[str, Any]) -> None:
         async with asyncio.timeout(self._send_timeout_s):
             await send(message)
+
+
+class EventStreamResponse(StreamedResponse):
+    """Server-sent events, as chunks."""
+
+    media_type = "text/event-stream"

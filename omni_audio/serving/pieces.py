@@ -1,12 +1,12 @@
-"""What an answer is made of, whole or streamed: text up to a stop sequence, checked calls, pcm16."""
+"""What an answer is made of, whole or streamed: text up to a stop sequence, checked calls, encoded sound."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from omni_audio.serving.audio_codec import Pcm16Stream
+from omni_audio.serving.audio_codec import AnswerSound
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stop import StopFilter
@@ -23,9 +23,9 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class AudioPiece:
-    """Some 24 kHz s16le samples, not empty."""
+    """Some bytes of the sound in the format that was asked for, not empty."""
 
-    pcm16: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,21 @@ class EndPiece:
 AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallPiece | EndPiece
 
 
-async def answer_pieces(engine: Engine, stream: Stream, plan: AnswerPlan) -> AsyncIterator[AnswerPiece]:
-    """Reads a stream to its end and frees its slot, however the reading ends.
+async def answer_pieces(
+    engine: Engine, stream: Stream, plan: AnswerPlan
+) -> AsyncGenerator[AnswerPiece, None]:
+    """Reads a stream to its end; frees its slot and its encoder, however the reading ends.
 
     Raises:
         StreamFailedError: the stream ended by a fault.
         ApiError: 500, the model's tool call is invalid.
     """
     stop = StopFilter(plan.stop)
-    sound = Pcm16Stream() if plan.output_format is not None else None
+    sound: AnswerSound | None = None
     call_text = ""
-    has_sound = False
     try:
+        if plan.output_format is not None:
+            sound = AnswerSound(plan.output_format)
         while True:
             event = await stream.get()
             if isinstance(event, TextDelta):
@@ -69,17 +72,18 @@ async def answer_pieces(engine: Engine, stream: Stream, plan: AnswerPlan) -> Asy
             elif isinstance(event, ToolDelta):
                 call_text += event.text
             elif isinstance(event, AudioDelta) and sound is not None:
-                has_sound = True
-                if pcm16 := sound.feed(event.pcm_S):
-                    yield AudioPiece(pcm16)
+                if data := sound.feed(event.pcm_S):
+                    yield AudioPiece(data)
             elif isinstance(event, StreamEnd):
                 if text := stop.finish():
                     yield TextPiece(text)
                 if event.reason == "tool_calls":
                     yield CallPiece(parse_tool_call(call_text, plan.tools))
-                if sound is not None and has_sound and (pcm16 := sound.finish()):
-                    yield AudioPiece(pcm16)
+                if sound is not None and (data := sound.finish()):
+                    yield AudioPiece(data)
                 yield EndPiece(event.reason)
                 return
     finally:
         engine.cancel(stream)
+        if sound is not None:
+            sound.close()

@@ -20,6 +20,7 @@ from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.json_schemas import check_schema
 from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
+from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
 
 
@@ -154,14 +155,8 @@ def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat 
     if audio is None:
         message = "Missing 'audio': modalities has 'audio'. Add audio = {\"voice\": ..., \"format\": ...}."
         raise invalid_value("audio", message, "missing_required_parameter")
-    voice = audio.voice if isinstance(audio.voice, str) else audio.voice.id
-    if voice not in limits.voices:
-        param = "audio.voice" if isinstance(audio.voice, str) else "audio.voice.id"
-        raise unsupported(param, voice, limits.voices)
-    served = [item.value for item in OutputFormat]
-    if audio.format not in served:
-        raise unsupported("audio.format", audio.format, served)
-    return OutputFormat(audio.format)
+    check_voice(audio.voice, limits, "audio.voice")
+    return served_format(audio.format, CHAT_FORMATS, "audio.format")
 
 
 def _speed(request: ChatRequest, output_format: OutputFormat | None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import ConfigDict, Field
@@ -277,11 +277,20 @@ class ChatRequest(StrictModel):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
 
 
+Body = TypeVar("Body", bound=StrictModel)
+
+
 def parse_chat_request(payload: object) -> ChatRequest:
+    """Checks the parsed JSON body of a chat completion; arguments and errors as parse_body()."""
+    return parse_body(payload, ChatRequest)
+
+
+def parse_body(payload: object, schema: type[Body]) -> Body:
     """Checks a parsed JSON body against the schema.
 
     Args:
         payload: what the JSON parser gave.
+        schema: of the body.
 
     Raises:
         ApiError: 400 with the path of the deepest fault as `param`.
@@ -290,7 +299,7 @@ def parse_chat_request(payload: object) -> ChatRequest:
         message = f"The body must be a JSON object, not {type(payload).__name__}."
         raise ApiError(400, message, code="invalid_type")
     try:
-        return ChatRequest.model_validate(payload)
+        return schema.model_validate(payload)
     except pydantic.ValidationError as error:
         faults = error.errors(include_url=False, include_context=True, include_input=False)
         fault = max(faults, key=lambda item: (len(item["loc"]), not item["type"].endswith("_type")))

@@ -13,7 +13,7 @@ from trainings import Road, tiny_config
 
 from omni_audio.config.build import trainer_factory
 from omni_audio.model.assistant import Assistant
-from omni_audio.model.events import Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.serving import service
 from omni_audio.serving.server import make_server
 from omni_audio.serving.settings import ServerConfig
@@ -91,10 +91,19 @@ class ScriptedGenerator:
             elif kind == "until":
                 while not value.is_set():
                     yield TextToken(slot, self.assistant.text.encode("x")[0])
+            elif kind == "sound":
+                yield from (self._frame(slot) for _ in range(value))
+            elif kind == "sound_until":
+                while not value.is_set():
+                    yield self._frame(slot)
             elif kind == "break":
                 raise RuntimeError(value)
             else:
                 yield Finished(slot, FinishReason(value))
+
+    def _frame(self, slot):
+        num_codebooks = self.assistant.model.tokenizer_config.vq.num_codebooks
+        return AudioFrame(slot, torch.zeros(num_codebooks, dtype=torch.long))
 
 
 @pytest.fixture
@@ -103,7 +112,7 @@ def scripted_server(live_server, assistant, monkeypatch):
 
     @contextlib.contextmanager
     def make(script, step_s=0.0, **options):
-        def generator(_model, num_slots):
+        def generator(_model, num_slots, **_):
             made = ScriptedGenerator(assistant, num_slots)
             made.script, made.step_s = script, step_s
             return made

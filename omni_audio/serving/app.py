@@ -16,8 +16,10 @@ from omni_audio.serving.body import drain, read_json
 from omni_audio.serving.chat import answer_chunks, whole_answer
 from omni_audio.serving.disconnect import EventStreamResponse, unless_disconnected
 from omni_audio.serving.errors import ApiError
+from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import RequestHeadersMiddleware
 from omni_audio.serving.pieces import answer_pieces
+from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_chat_request
 from omni_audio.serving.service import ChatService
 
@@ -43,6 +45,7 @@ def create_app(service: ChatService) -> FastAPI:
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
     app.add_middleware(RequestHeadersMiddleware)
+    app.add_middleware(RequestCountMiddleware, metrics=service.metrics)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
@@ -85,6 +88,10 @@ def create_app(service: ChatService) -> FastAPI:
         is_ready = service.engine.is_ready
         return _json({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.metrics.render(), headers={"content-type": CONTENT_TYPE})
+
     return app
 
 
@@ -109,6 +116,7 @@ async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -
             chunks,
             on_close=lambda: service.engine.cancel(answer.stream),
             send_timeout_s=service.config.send_timeout_s,
+            on_stall=lambda: service.drop_slow_reader(answer.stream),
         )
         is_handed_over = True
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,11 @@ from omni_audio.serving.auth import KeyRing
 from omni_audio.serving.chat import AnswerContext
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
+from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.plan import AnswerPlan, plan_answer
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
-from omni_audio.serving.stream import Stream
+from omni_audio.serving.stream import Outcome, Stream
 
 if TYPE_CHECKING:
     from omni_audio.model.sequence import TokenSequence
@@ -57,13 +59,16 @@ class ChatService:
         self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
+        self.metrics = ServerMetrics(config.num_slots)
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
             limit_events=config.outbox_limit_events,
+            observer=self.metrics,
         )
+        self.metrics.watch(self.engine)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._num_preparing = 0
@@ -105,21 +110,30 @@ class ChatService:
         if self._num_preparing >= self.config.num_slots + self.config.queue_limit:
             raise overloaded()
         self._num_preparing += 1
+        start_s = time.monotonic()
         job = self._worker.submit(self._prepare, request, owner)
         loop = asyncio.get_running_loop()
         # Counted until the worker is really done with it, also when the client has gone.
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared))
         plan, prompt = await asyncio.wrap_future(job)
+        self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
             model=self.model_id,
             system_fingerprint=self.fingerprint,
             owner=owner,
             store=self.answers,
             num_prompt_tokens=len(prompt),
-            num_prompt_audio_tokens=int((prompt.codes_TK[:, 0] >= 0).sum()),
+            num_prompt_audio_tokens=prompt.num_frames,
         )
         stream = self.engine.submit(prompt, plan.generation, max_total_tokens=plan.max_total_tokens)
         return OpenAnswer(plan=plan, stream=stream, context=context)
+
+    def drop_slow_reader(self, stream: Stream) -> None:
+        """Ends a stream whose reader took too long; one that was made to its end before is counted all the same."""
+        if stream.outcome is None:
+            self.engine.cancel(stream, Outcome.STALLED)
+        elif stream.outcome is not Outcome.STALLED:
+            self.metrics.reader_dropped()
 
     def _prepared(self) -> None:
         self._num_preparing -= 1

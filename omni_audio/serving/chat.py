@@ -71,12 +71,12 @@ class AnswerContext:
         }
 
 
-def as_api_error(error: Exception) -> ApiError:
-    """What the client is told of a stream that failed."""
+def as_api_error(error: Exception, param: str = "messages") -> ApiError:
+    """What the client is told of a stream that failed; `param` is what its prompt was made of."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, PromptRefusedError):
-        return invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}")
+        return invalid_value(param, f"Invalid '{param}': {str(error)[:300]}")
     if not isinstance(error, StreamFailedError):
         logger.error("an answer failed", exc_info=error)
     return server_error()
@@ -149,10 +149,10 @@ async def answer_chunks(
                 yield chunk
         if plan.include_usage:
             usage = {**context.head("chat.completion.chunk"), "choices": [], "usage": context.usage(stream)}
-            yield _event(usage)
+            yield sse_event(usage)
         yield DONE
     except Exception as error:  # the status line is long gone: tell it in the stream
-        yield _event(as_api_error(error).body())
+        yield sse_event(as_api_error(error).body())
 
 
 class _ChunkWriter:
@@ -220,8 +220,9 @@ class _ChunkWriter:
         chunk = {**self._context.head("chat.completion.chunk"), "choices": [choice]}
         if self._plan.include_usage:
             chunk["usage"] = None
-        return _event(chunk)
+        return sse_event(chunk)
 
 
-def _event(content: dict[str, Any]) -> bytes:
+def sse_event(content: dict[str, Any]) -> bytes:
+    """One server-sent event."""
     return b"data: " + orjson.dumps(content) + b"\n\n"

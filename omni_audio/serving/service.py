@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -101,17 +102,30 @@ class ChatService:
         raise model_not_found(model_id, param)
 
     async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
-        """Prepares the prompt beside the event loop and queues the stream.
+        """Opens a chat completion; raises as of open_plan()."""
+        make_plan = partial(plan_answer, request, self.config.limits, partial(self._transcript, owner))
+        return await self.open_plan(request.model, make_plan, owner, param="messages")
+
+    async def open_plan(
+        self, model: str, make_plan: Callable[[], AnswerPlan], owner: str, *, param: str
+    ) -> OpenAnswer:
+        """Plans, prepares the prompt beside the event loop and queues the stream.
+
+        Args:
+            model: the id that the request names.
+            make_plan: decides what will be generated; it may decode clips, and may raise ApiError.
+            owner: of the key.
+            param: the parameter that the prompt is made of, for errors.
 
         Raises:
             ApiError: the request is refused, or the server is overloaded.
         """
-        self.model(request.model)
+        self.model(model)
         if self._num_preparing >= self.config.num_slots + self.config.queue_limit:
             raise overloaded()
         self._num_preparing += 1
         start_s = time.monotonic()
-        job = self._worker.submit(self._prepare, request, owner)
+        job = self._worker.submit(self._prepare, make_plan, param)
         loop = asyncio.get_running_loop()
         # Counted until the worker is really done with it, also when the client has gone.
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared))
@@ -138,18 +152,18 @@ class ChatService:
     def _prepared(self) -> None:
         self._num_preparing -= 1
 
-    def _prepare(self, request: ChatRequest, owner: str) -> tuple[AnswerPlan, TokenSequence]:
+    def _prepare(self, make_plan: Callable[[], AnswerPlan], param: str) -> tuple[AnswerPlan, TokenSequence]:
         with torch.inference_mode():
-            plan = plan_answer(request, self.config.limits, partial(self._transcript, owner))
+            plan = make_plan()
             self._add_forms(plan)
             num_chars = sum(len(turn.text or "") for turn in plan.turns)
             # Text so long that it cannot fit is not worth encoding.
-            self._check_length(-(-num_chars // self._longest_token_bytes))
+            self._check_length(-(-num_chars // self._longest_token_bytes), param)
             try:
                 prompt = self.assistant.prompt(plan.turns, plan.mode, list(plan.tools) or None)
             except ValueError as error:
-                raise invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}") from error
-        self._check_length(len(prompt))
+                raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}") from error
+        self._check_length(len(prompt), param)
         return plan, prompt
 
     def _add_forms(self, plan: AnswerPlan) -> None:
@@ -165,11 +179,11 @@ class ChatService:
             name = "response_format.json_schema.schema"
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
 
-    def _check_length(self, num_positions: int) -> None:
+    def _check_length(self, num_positions: int, param: str) -> None:
         limit = self.config.limits.max_prompt_positions
         if num_positions > limit:
-            message = f"Invalid 'messages': at least {num_positions} positions; allowed: {limit}. Send less."
-            raise ApiError(400, message, param="messages", code="context_length_exceeded")
+            message = f"Invalid '{param}': at least {num_positions} positions; allowed: {limit}. Send less."
+            raise ApiError(400, message, param=param, code="context_length_exceeded")
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)

@@ -1,4 +1,4 @@
-"""Serves a build as POST /v1/chat/completions and GET /v1/models, for any OpenAI client."""
+"""Serves a build over HTTP as chat, transcriptions and models, for any OpenAI client."""
 
 import argparse
 

@@ -108,6 +108,11 @@ class TokenSequence:
     def __len__(self) -> int:
         return self.ids_T.shape[0]
 
+    @property
+    def num_frames(self) -> int:
+        """Positions that hold sound, 80 ms each."""
+        return int((self.codes_TK[:, 0] != NO_CODE).sum())
+
     def part(self, start: int, stop: int | None = None) -> "TokenSequence":
         """Positions `start` to `stop`, of the same storage; heard spans, which training alone needs, are left out."""
         return self._with(lambda name: getattr(self, name)[start:stop])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import orjson
@@ -14,14 +14,18 @@ from starlette.responses import Response
 
 from omni_audio.serving.body import drain, read_json
 from omni_audio.serving.chat import answer_chunks, whole_answer
-from omni_audio.serving.disconnect import EventStreamResponse, unless_disconnected
+from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
+from omni_audio.serving.event_stream import event_stream
+from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import RequestHeadersMiddleware
-from omni_audio.serving.pieces import answer_pieces
+from omni_audio.serving.pieces import AnswerPiece, answer_pieces
+from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.speech import spoken_response
 from omni_audio.serving.speech_request import SpeechRequest
+from omni_audio.serving.transcription import answer_transcription
 
 CLIENT_CLOSED_STATUS = 499
 """What the access log shows for a client that left; nobody receives it."""
@@ -45,6 +49,7 @@ def create_app(service: ChatService) -> FastAPI:
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
     app.add_middleware(RequestHeadersMiddleware)
+    app.add_middleware(RequestCountMiddleware, metrics=service.metrics)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
@@ -78,6 +83,11 @@ def create_app(service: ChatService) -> FastAPI:
         spoken = spoken_response(service, parse_body(payload, SpeechRequest))
         return await unless_disconnected(request.receive, spoken)
 
+    @app.post("/v1/audio/transcriptions")
+    async def transcriptions(request: Request) -> Response:
+        owner = await owner_of(request)
+        return await answer_transcription(service, request, owner)
+
     @app.get("/v1/models")
     async def list_models(request: Request) -> Response:
         await owner_of(request)
@@ -97,6 +107,10 @@ def create_app(service: ChatService) -> FastAPI:
         is_ready = service.engine.is_ready
         return _json({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.metrics.render(), headers={"content-type": CONTENT_TYPE})
+
     return app
 
 
@@ -110,23 +124,13 @@ async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) ->
 
 
 async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
-    """Answers once the first piece is there: what fails before is a plain error with its own status."""
     answer = await service.open(request, owner)
     pieces = answer_pieces(service.engine, answer.stream, answer.plan)
-    is_handed_over = False
-    try:
-        first = await anext(pieces)
-        chunks = answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
-        response = EventStreamResponse(
-            chunks,
-            on_close=lambda: service.engine.cancel(answer.stream),
-            send_timeout_s=service.config.send_timeout_s,
-        )
-        is_handed_over = True
-        return response
-    finally:
-        if not is_handed_over:
-            service.engine.cancel(answer.stream)
+
+    def chunks_after(first: AnswerPiece) -> AsyncGenerator[bytes, None]:
+        return answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
+
+    return await event_stream(service, answer, anext(pieces), chunks_after)
 
 
 def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -14,7 +14,7 @@ from torch import Tensor
 from omni_audio.audio.encoder import CODECS, SoundEncoder, has_encoder
 from omni_audio.audio.io import decode_audio
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.serving.errors import ApiError, invalid_value
+from omni_audio.serving.errors import invalid_value
 
 OUTPUT_RATE_HZ = 24_000
 """The rate of spoken answers as wav and pcm16."""
@@ -58,7 +58,7 @@ def decode_input_audio(data: str, declared_format: str, *, param: str, max_durat
         pcm_S, 16 kHz mono float32.
 
     Raises:
-        ApiError: 400, not base64, not sound, of another type than declared, or too long.
+        ApiError: 400, not base64, or as of decode_clip().
     """
     try:
         raw = base64.b64decode(data, validate=True)
@@ -71,17 +71,31 @@ def decode_input_audio(data: str, declared_format: str, *, param: str, max_durat
     if max_duration_s <= 0:
         message = f"Invalid '{param}': the clips before it use up the allowed duration. Send less sound."
         raise invalid_value(f"{param}.data", message, "invalid_audio")
+    return decode_clip(raw, declared_format, param=f"{param}.data", max_duration_s=max_duration_s)
+
+
+def decode_clip(raw: bytes, declared_format: str | None, *, param: str, max_duration_s: float) -> Tensor:
+    """Decodes the bytes of one clip.
+
+    Args:
+        raw: a whole sound file.
+        declared_format: what it must be; None takes every format that has a header.
+        param: the parameter that holds it, for errors.
+        max_duration_s: the longest clip that is taken, above 0.
+
+    Returns:
+        pcm_S, 16 kHz mono float32.
+
+    Raises:
+        ApiError: 400, not sound, of another type than declared, or too long.
+    """
     if not raw:
-        raise invalid_value(f"{param}.data", f"Invalid '{param}.data': the clip is empty.", "invalid_audio")
+        raise invalid_value(param, f"Invalid '{param}': the clip is empty.", "invalid_audio")
     try:
         return decode_audio(raw, declared_format, max_duration_s=max_duration_s)
-    except ApiError:
-        raise
     except Exception as error:  # whatever a decoder throws at hostile bytes, the client gets a 400
         reason = str(error) if isinstance(error, ValueError) else "it could not be decoded"
-        raise invalid_value(
-            f"{param}.data", f"Invalid '{param}.data': {reason[:300]}", "invalid_audio"
-        ) from None
+        raise invalid_value(param, f"Invalid '{param}': {reason[:300]}", "invalid_audio") from None
 
 
 class Pcm16Stream:

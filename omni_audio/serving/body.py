@@ -1,4 +1,4 @@
-"""Reads a request body within limits of size and time, and parses it as strict JSON."""
+"""Reads a request body within limits of size and time, and parses it as strict JSON or as a form."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from omni_audio.serving.errors import ApiError, request_too_large
+from omni_audio.serving.multipart import Form, parse_multipart
 
 DRAIN_TIMEOUT_S = 2.0
 """For how long the rest of a refused body is read and dropped: the client gets to read the refusal."""
@@ -25,16 +26,9 @@ async def read_json(request: Request, *, limit_bytes: int, timeout_s: float) -> 
         ApiError: 400 for what is not JSON, 408 for a late body, 413 for a large one, 415 for another type.
         ClientDisconnect: the client went away.
     """
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    media_type = _media_type(request)
     if media_type != "application/json" and not media_type.endswith("+json"):
-        message = f"Unsupported content-type {media_type[:80]!r}. Send application/json."
-        raise ApiError(415, message, code="unsupported_media_type")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ApiError(
-            415,
-            "Compressed bodies are not taken. Send it without content-encoding.",
-            code="unsupported_media_type",
-        )
+        raise _unsupported_type(media_type, "application/json")
     body = await _read(request, limit_bytes, timeout_s)
     try:
         return orjson.loads(body)
@@ -42,7 +36,36 @@ async def read_json(request: Request, *, limit_bytes: int, timeout_s: float) -> 
         raise ApiError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
 
 
+async def read_form(request: Request, *, limit_bytes: int, timeout_s: float) -> Form:
+    """Reads the body and takes it apart as multipart/form-data; arguments as of read_json().
+
+    Raises:
+        ApiError: 400 for a broken form, 408 for a late body, 413 for a large one, 415 for another type.
+        ClientDisconnect: the client went away.
+    """
+    media_type = _media_type(request)
+    if media_type != "multipart/form-data":
+        raise _unsupported_type(media_type, "multipart/form-data")
+    body = await _read(request, limit_bytes, timeout_s)
+    return parse_multipart(body, request.headers["content-type"])
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _unsupported_type(media_type: str, wanted: str) -> ApiError:
+    message = f"Unsupported content-type {media_type[:80]!r}. Send {wanted}."
+    return ApiError(415, message, code="unsupported_media_type")
+
+
 async def _read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError(
+            415,
+            "Compressed bodies are not taken. Send it without content-encoding.",
+            code="unsupported_media_type",
+        )
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > limit_bytes:
         await drain(request)

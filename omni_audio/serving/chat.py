@@ -151,10 +151,10 @@ async def answer_chunks(
                     yield chunk
         if plan.include_usage:
             usage = {**context.head("chat.completion.chunk"), "choices": [], "usage": context.usage(stream)}
-            yield server_sent_event(usage)
+            yield sse_event(usage)
         yield DONE
     except Exception as error:  # the status line is long gone: tell it in the stream
-        yield server_sent_event(as_api_error(error).body())
+        yield sse_event(as_api_error(error).body())
 
 
 class _ChunkWriter:
@@ -222,9 +222,9 @@ class _ChunkWriter:
         chunk = {**self._context.head("chat.completion.chunk"), "choices": [choice]}
         if self._plan.include_usage:
             chunk["usage"] = None
-        return server_sent_event(chunk)
+        return sse_event(chunk)
 
 
-def server_sent_event(content: dict[str, Any]) -> bytes:
-    """One event of a stream, with a JSON object."""
+def sse_event(content: dict[str, Any]) -> bytes:
+    """One server-sent event, with a JSON object."""
     return b"data: " + orjson.dumps(content) + b"\n\n"

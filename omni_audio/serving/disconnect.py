@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -53,6 +52,7 @@ class StreamedResponse(Response):
         chunks: of the body; closed with it.
         on_close: called once, however the stream ends.
         send_timeout_s: the longest time that one chunk may wait for the reader.
+        on_stall: called before `on_close` where the stream ends because a chunk waited longer than that.
         media_type: of the body; None takes the class's.
     """
 
@@ -62,6 +62,7 @@ class StreamedResponse(Response):
         on_close: Callable[[], None],
         *,
         send_timeout_s: float,
+        on_stall: Callable[[], None] | None = None,
         media_type: str | None = None,
     ) -> None:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -69,13 +70,18 @@ class StreamedResponse(Response):
         del self.headers["content-length"]
         self._chunks = chunks
         self._on_close = on_close
+        self._on_stall = on_stall
         self._send_timeout_s = send_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the chunks."""
         try:
-            with contextlib.suppress(ClientDisconnect, TimeoutError, OSError):
-                await unless_disconnected(receive, self._write(send))
+            await unless_disconnected(receive, self._write(send))
+        except TimeoutError:
+            if self._on_stall is not None:
+                self._on_stall()
+        except (ClientDisconnect, OSError):
+            return
         finally:
             self._on_close()
             await self._chunks.aclose()

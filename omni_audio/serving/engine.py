@@ -18,8 +18,10 @@ from torch import Tensor
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.serving.errors import overloaded
+from omni_audio.serving.observer import EngineObserver, NoObserver
 from omni_audio.serving.stream import (
     AudioDelta,
+    Outcome,
     PromptRefusedError,
     Stream,
     StreamEnd,
@@ -47,6 +49,7 @@ class EngineCounters:
     admitted: int = 0
     completed: int = 0
     cancelled: int = 0
+    stalled: int = 0
     failed: int = 0
     rejected: int = 0
 
@@ -64,6 +67,7 @@ class Engine:
         num_slots: streams that run at once.
         queue_limit: streams that may wait for a slot; more are refused with 503.
         limit_events: events that may wait for one reader.
+        observer: hears of steps and of ended streams; None tells nobody.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class Engine:
         num_slots: int,
         queue_limit: int,
         limit_events: int,
+        observer: EngineObserver | None = None,
     ) -> None:
         self._make_generator = make_generator
         self._make_decoder = make_decoder
         self._num_slots = num_slots
         self._queue_limit = queue_limit
         self._limit_events = limit_events
+        self._observer: EngineObserver = NoObserver() if observer is None else observer
         self._generator: Generator = make_generator()
         self._wake = threading.Condition()
         self._pending: deque[Stream] = deque()
@@ -135,27 +141,28 @@ class Engine:
         with self._wake:
             free_slots = self._num_slots - len(self._active)
             if self._stopping or len(self._pending) >= self._queue_limit + free_slots:
-                self.counters.rejected += 1
+                self._count(stream, Outcome.REJECTED)
                 raise overloaded()
             self._pending.append(stream)
             self._wake.notify_all()
         return stream
 
-    def cancel(self, stream: Stream, *, is_complete: bool = False) -> None:
+    def cancel(self, stream: Stream, outcome: Outcome = Outcome.CANCELLED) -> None:
         """Frees the stream's place before the next step; harmless once it has ended.
 
         Args:
             stream: a stream of this engine.
-            is_complete: the reader has all it wants (a stop sequence), so it counts as completed.
+            outcome: what it counts as: COMPLETED where the reader has all it wants (a stop sequence), STALLED where
+                it was too slow.
         """
         with self._wake:
             if stream.cancelled.is_set():
                 return
-            stream.is_complete = is_complete
+            stream.cancel_outcome = outcome
             stream.cancelled.set()
             if stream in self._pending:
                 self._pending.remove(stream)
-                self.counters.cancelled += 1
+                self._count(stream, outcome)
             self._wake.notify_all()
 
     # ---- the engine's thread ----
@@ -167,7 +174,9 @@ class Engine:
                     self._close_cancelled()
                     self._admit()
                     if self._active:
+                        start_s = time.monotonic()
                         self._step()
+                        self._observer.step_ended(time.monotonic() - start_s)
         except Exception:
             logger.exception("the engine's loop failed; the server is no longer ready")
         with self._wake:
@@ -175,8 +184,9 @@ class Engine:
             waiting = list(self._pending)
             self._pending.clear()
         for slot in list(self._active):
-            self._end(slot, failure=StreamFailedError("the engine stopped"))
+            self._fail(slot, StreamFailedError("the engine stopped"))
         for stream in waiting:
+            self._count(stream, Outcome.FAILED)
             stream.fail(StreamFailedError("the engine stopped"))
 
     def _wait_for_work(self) -> bool:
@@ -188,11 +198,7 @@ class Engine:
     def _close_cancelled(self) -> None:
         for slot, (stream, _) in list(self._active.items()):
             if stream.cancelled.is_set():
-                if stream.is_complete:
-                    self.counters.completed += 1
-                else:
-                    self.counters.cancelled += 1
-                self._end(slot)
+                self._end(slot, stream.cancel_outcome)
 
     def _admit(self) -> None:
         for slot in range(self._num_slots):
@@ -209,10 +215,10 @@ class Engine:
             try:
                 self._generator.open(slot, stream.prompt, stream.request)
             except ValueError as error:
-                self._end(slot, failure=PromptRefusedError(str(error)))
+                self._fail(slot, PromptRefusedError(str(error)))
             except Exception as error:
                 logger.exception("prefill failed in slot %d", slot)
-                self._end(slot, failure=StreamFailedError(repr(error)))
+                self._fail(slot, StreamFailedError(repr(error)))
 
     def _step(self) -> None:
         try:
@@ -220,7 +226,7 @@ class Engine:
         except Exception as error:
             logger.exception("a step failed with %d open streams", len(self._active))
             for slot in list(self._active):
-                self._end(slot, failure=StreamFailedError(repr(error)), close=False)
+                self._fail(slot, StreamFailedError(repr(error)), close=False)
             self._generator = self._make_generator()
             return
         frames = self._frames(events)
@@ -231,7 +237,7 @@ class Engine:
                 self._dispatch(event, frames.get(event.slot))
             except Exception as error:
                 logger.exception("the output of slot %d failed", event.slot)
-                self._end(event.slot, failure=StreamFailedError(repr(error)))
+                self._fail(event.slot, StreamFailedError(repr(error)))
 
     def _frames(self, events: list[Event]) -> dict[int, Tensor]:
         """The step's frames through the vocoder in one pass, (1, S) by slot; none where one of them cannot be decoded.
@@ -256,7 +262,7 @@ class Engine:
         if stream.cancelled.is_set():
             return
         if isinstance(event, Failed):
-            self._end(slot, failure=StreamFailedError(str(event.error)))
+            self._fail(slot, StreamFailedError(str(event.error)))
             return
         if isinstance(event, Finished):
             self._finish(slot, event.reason)
@@ -269,31 +275,34 @@ class Engine:
             stream.times.first_audio_s = time.monotonic()
         stream.made.add(made)
         if not stream.put(made):
-            self._end(slot, failure=StreamFailedError("the reader stalled"))
+            self._end(slot, Outcome.STALLED)
+            stream.fail(StreamFailedError("the reader stalled"))
         elif stream.max_total_tokens is not None and stream.made.total_tokens >= stream.max_total_tokens:
             self._finish(slot, FinishReason.LENGTH)
 
     def _finish(self, slot: int, reason: FinishReason) -> None:
         stream, decoder = self._active[slot]
         rest = decoder.push(Finished(slot, reason))
-        stream.times.finished_s = time.monotonic()
-        self._release(slot)
-        self.counters.completed += 1
+        last: list[StreamEvent] = []
         if rest.text:
-            stream.put(TextDelta(rest.text, 0))
+            last.append(TextDelta(rest.text, 0))
         if rest.pcm_S is not None:
-            stream.put(AudioDelta(_samples(rest.pcm_S), 0))
-        stream.put(StreamEnd(reason.value))
+            last.append(AudioDelta(_samples(rest.pcm_S), 0))
+        for event in last:
+            stream.made.add(event)
+        self._end(slot, Outcome.COMPLETED)
+        for event in (*last, StreamEnd(reason.value)):
+            stream.put(event)
 
-    def _end(self, slot: int, *, failure: StreamFailedError | None = None, close: bool = True) -> None:
+    def _fail(self, slot: int, failure: StreamFailedError, *, close: bool = True) -> None:
+        stream, _ = self._active[slot]
+        self._end(slot, Outcome.FAILED, close=close)
+        stream.fail(failure)
+
+    def _end(self, slot: int, outcome: Outcome, *, close: bool = True) -> None:
+        """Frees the slot and counts the stream; the reader is told by the caller, if it is to be told."""
         stream, _ = self._active[slot]
         stream.times.finished_s = time.monotonic()
-        self._release(slot, close=close)
-        if failure is not None:
-            self.counters.failed += 1
-            stream.fail(failure)
-
-    def _release(self, slot: int, *, close: bool = True) -> None:
         if close:
             try:
                 self._generator.close(slot)
@@ -301,6 +310,15 @@ class Engine:
                 logger.exception("closing slot %d failed", slot)
         with self._wake:
             del self._active[slot]
+        self._count(stream, outcome)
+
+    # ---- called from both threads ----
+
+    def _count(self, stream: Stream, outcome: Outcome) -> None:
+        with self._wake:
+            stream.outcome = outcome
+            setattr(self.counters, outcome.value, getattr(self.counters, outcome.value) + 1)
+        self._observer.stream_ended(stream, outcome)
 
     def snapshot(self) -> dict[str, Any]:
         """Returns the counters and gauges, for /health and tests."""

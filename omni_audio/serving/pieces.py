@@ -10,7 +10,7 @@ from omni_audio.serving.audio_codec import AnswerSound
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stop import StopFilter
-from omni_audio.serving.stream import AudioDelta, Stream, StreamEnd, TextDelta, ToolDelta
+from omni_audio.serving.stream import AudioDelta, Outcome, Stream, StreamEnd, TextDelta, ToolDelta
 from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
 
 
@@ -66,7 +66,7 @@ async def answer_pieces(
                 if text := stop.feed(event.text):
                     yield TextPiece(text)
                 if stop.is_stopped:
-                    engine.cancel(stream, is_complete=True)
+                    engine.cancel(stream, Outcome.COMPLETED)
                     yield EndPiece("stop")
                     return
             elif isinstance(event, ToolDelta):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +22,11 @@ from omni_audio.serving.auth import KeyRing
 from omni_audio.serving.chat import AnswerContext
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
+from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.plan import AnswerPlan, plan_answer
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
-from omni_audio.serving.stream import Stream
+from omni_audio.serving.stream import Outcome, Stream
 
 if TYPE_CHECKING:
     from omni_audio.model.sequence import TokenSequence
@@ -57,13 +60,16 @@ class ChatService:
         self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
+        self.metrics = ServerMetrics(config.num_slots)
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
             limit_events=config.outbox_limit_events,
+            observer=self.metrics,
         )
+        self.metrics.watch(self.engine)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._num_preparing = 0
@@ -96,46 +102,68 @@ class ChatService:
         raise model_not_found(model_id, param)
 
     async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
-        """Prepares the prompt beside the event loop and queues the stream.
+        """Opens a chat completion; raises as of open_plan()."""
+        make_plan = partial(plan_answer, request, self.config.limits, partial(self._transcript, owner))
+        return await self.open_plan(request.model, make_plan, owner, param="messages")
+
+    async def open_plan(
+        self, model: str, make_plan: Callable[[], AnswerPlan], owner: str, *, param: str
+    ) -> OpenAnswer:
+        """Plans, prepares the prompt beside the event loop and queues the stream.
+
+        Args:
+            model: the id that the request names.
+            make_plan: decides what will be generated; it may decode clips, and may raise ApiError.
+            owner: of the key.
+            param: the parameter that the prompt is made of, for errors.
 
         Raises:
             ApiError: the request is refused, or the server is overloaded.
         """
-        self.model(request.model)
+        self.model(model)
         if self._num_preparing >= self.config.num_slots + self.config.queue_limit:
             raise overloaded()
         self._num_preparing += 1
-        job = self._worker.submit(self._prepare, request, owner)
+        start_s = time.monotonic()
+        job = self._worker.submit(self._prepare, make_plan, param)
         loop = asyncio.get_running_loop()
         # Counted until the worker is really done with it, also when the client has gone.
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared))
         plan, prompt = await asyncio.wrap_future(job)
+        self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
             model=self.model_id,
             system_fingerprint=self.fingerprint,
             owner=owner,
             store=self.answers,
             num_prompt_tokens=len(prompt),
-            num_prompt_audio_tokens=int((prompt.codes_TK[:, 0] >= 0).sum()),
+            num_prompt_audio_tokens=prompt.num_frames,
         )
         stream = self.engine.submit(prompt, plan.generation, max_total_tokens=plan.max_total_tokens)
         return OpenAnswer(plan=plan, stream=stream, context=context)
 
+    def drop_slow_reader(self, stream: Stream) -> None:
+        """Ends a stream whose reader took too long; one that was made to its end before is counted all the same."""
+        if stream.outcome is None:
+            self.engine.cancel(stream, Outcome.STALLED)
+        elif stream.outcome is not Outcome.STALLED:
+            self.metrics.reader_dropped()
+
     def _prepared(self) -> None:
         self._num_preparing -= 1
 
-    def _prepare(self, request: ChatRequest, owner: str) -> tuple[AnswerPlan, TokenSequence]:
+    def _prepare(self, make_plan: Callable[[], AnswerPlan], param: str) -> tuple[AnswerPlan, TokenSequence]:
         with torch.inference_mode():
-            plan = plan_answer(request, self.config.limits, partial(self._transcript, owner))
+            plan = make_plan()
             self._add_forms(plan)
             num_chars = sum(len(turn.text or "") for turn in plan.turns)
             # Text so long that it cannot fit is not worth encoding.
-            self._check_length(-(-num_chars // self._longest_token_bytes))
+            self._check_length(-(-num_chars // self._longest_token_bytes), param)
             try:
                 prompt = self.assistant.prompt(plan.turns, plan.mode, list(plan.tools) or None)
             except ValueError as error:
-                raise invalid_value("messages", f"Invalid 'messages': {str(error)[:300]}") from error
-        self._check_length(len(prompt))
+                raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}") from error
+        self._check_length(len(prompt), param)
         return plan, prompt
 
     def _add_forms(self, plan: AnswerPlan) -> None:
@@ -151,11 +179,11 @@ class ChatService:
             name = "response_format.json_schema.schema"
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
 
-    def _check_length(self, num_positions: int) -> None:
+    def _check_length(self, num_positions: int, param: str) -> None:
         limit = self.config.limits.max_prompt_positions
         if num_positions > limit:
-            message = f"Invalid 'messages': at least {num_positions} positions; allowed: {limit}. Send less."
-            raise ApiError(400, message, param="messages", code="context_length_exceeded")
+            message = f"Invalid '{param}': at least {num_positions} positions; allowed: {limit}. Send less."
+            raise ApiError(400, message, param=param, code="context_length_exceeded")
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from omni_audio.serving.audio_codec import Base64Chunker, OutputFormat, stream_header
-from omni_audio.serving.chat import as_api_error, server_sent_event
+from omni_audio.serving.chat import as_api_error, sse_event
 from omni_audio.serving.disconnect import EventStreamResponse, StreamedResponse
 from omni_audio.serving.errors import ApiError, invalid_value, server_error
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, EndPiece, answer_pieces
@@ -42,16 +42,27 @@ async def spoken_response(service: ChatService, request: SpeechRequest) -> Strea
     def free_slot() -> None:
         service.engine.cancel(stream)
 
+    def drop_reader() -> None:
+        service.drop_slow_reader(stream)
+
     try:
         first = await anext(sound)
         if request.stream_format == "sse":
             num_input_tokens = len(prompt) + sum(map(len, plan.generation.script))
             events = _events(first, sound, stream, num_input_tokens)
-            response = EventStreamResponse(events, free_slot, send_timeout_s=send_timeout_s)
+            response = EventStreamResponse(
+                events, free_slot, send_timeout_s=send_timeout_s, on_stall=drop_reader
+            )
         else:
             media_type = MEDIA_TYPES[plan.output_format]
             file = _file(first, sound)
-            response = StreamedResponse(file, free_slot, send_timeout_s=send_timeout_s, media_type=media_type)
+            response = StreamedResponse(
+                file,
+                free_slot,
+                send_timeout_s=send_timeout_s,
+                on_stall=drop_reader,
+                media_type=media_type,
+            )
         is_handed_over = True
         return response
     except ApiError:
@@ -118,10 +129,10 @@ async def _events(
             "output_tokens": num_frames,
             "total_tokens": num_input_tokens + num_frames,
         }
-        yield server_sent_event({"type": "speech.audio.done", "usage": usage})
+        yield sse_event({"type": "speech.audio.done", "usage": usage})
     except Exception as error:  # the status line is long gone: tell it in the stream
-        yield server_sent_event(as_api_error(error, "input").body())
+        yield sse_event(as_api_error(error, "input").body())
 
 
 def _delta(audio: str) -> list[bytes]:
-    return [server_sent_event({"type": "speech.audio.delta", "audio": audio})] if audio else []
+    return [sse_event({"type": "speech.audio.delta", "audio": audio})] if audio else []

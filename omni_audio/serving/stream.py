@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -50,6 +51,24 @@ class StreamEnd:
 StreamEvent: TypeAlias = TextDelta | ToolDelta | AudioDelta | StreamEnd
 
 
+class Outcome(Enum):
+    """What became of a stream.
+
+    Attributes:
+        COMPLETED: it came to its end, or its reader had all it wanted.
+        CANCELLED: its client left.
+        STALLED: it was dropped, since its reader was too slow.
+        FAILED: by a fault, or the prompt was refused.
+        REJECTED: it was never let in, the queue was full.
+    """
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    STALLED = "stalled"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
 class StreamFailedError(Exception):
     """The stream ended by a fault; the text is for the log, not for the client."""
 
@@ -90,11 +109,12 @@ class StreamTimes:
 
 @dataclass(kw_only=True, slots=True)
 class TokenCounts:
-    """Tokens that one stream made."""
+    """Tokens of one stream, and the samples (16 kHz) that came of them."""
 
     text_tokens: int = 0
     tool_tokens: int = 0
     audio_frames: int = 0
+    samples: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -102,13 +122,14 @@ class TokenCounts:
         return self.text_tokens + self.tool_tokens + self.audio_frames
 
     def add(self, event: StreamEvent) -> None:
-        """Counts the tokens of an event."""
+        """Counts the tokens and samples of an event."""
         if isinstance(event, TextDelta):
             self.text_tokens += event.num_tokens
         elif isinstance(event, ToolDelta):
             self.tool_tokens += event.num_tokens
         elif isinstance(event, AudioDelta):
             self.audio_frames += event.num_frames
+            self.samples += event.pcm_S.size
 
 
 class Stream:
@@ -140,7 +161,10 @@ class Stream:
         self.delivered = TokenCounts()
         """What the reader took; the same for the same request, whatever the timing."""
         self.cancelled = threading.Event()
-        self.is_complete = False
+        self.cancel_outcome = Outcome.CANCELLED
+        """What it becomes once the engine sees that it is cancelled."""
+        self.outcome: Outcome | None = None
+        """None while it waits or runs."""
         self._limit_events = limit_events
         self._loop = loop
         self._lock = threading.Lock()

@@ -9,26 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import openai
 import pytest
+from asking import MODEL, SOUND, USER, ask, wait_until
 
-MODEL = "gpt-4o-audio-preview"
-USER = {"role": "user", "content": "hi"}
 TOOLS = [{"type": "function", "function": {"name": "set_timer", "parameters": {"type": "object"}}}]
 CALL = '{"name":"set_timer","arguments":{"value":5,"unit":"minutes"}}'
-SOUND = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "pcm16"}}
 FREE_TIMEOUT_S = 1.0
-
-
-def ask(url, **fields):
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=10) as client:
-        answer = client.chat.completions.create(**{"model": MODEL, "messages": [USER], **fields})
-        return list(answer) if fields.get("stream") else answer
-
-
-def wait_until(condition, timeout_s):
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "not within the time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("sound", [{}, SOUND])

@@ -39,6 +39,7 @@ ONLY_IN = {
     "omegaconf": {"config", "cli"},
     "lightning": {"training", "data"},
     "fastapi": {"serving"},
+    "prometheus_client": {"serving"},
     "faster_whisper": {"evaluation"},
 }
 
@@ -89,6 +90,18 @@ def test_every_part_has_a_rule():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_imports_go_one_way(file):
     assert violations(part_of(file), file.read_text(encoding="utf-8")) == []
+
+
+def test_one_file_knows_the_metrics_library():
+    knowing = [
+        file.name
+        for file in FILES
+        if any(
+            module.split(".")[0] == "prometheus_client"
+            for module in imported_modules(file.read_text("utf-8"))
+        )
+    ]
+    assert knowing == ["metrics.py"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, 
 from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.stream import AudioDelta, PromptRefusedError, StreamEnd, StreamFailedError
+from omni_audio.serving.stream import AudioDelta, Outcome, PromptRefusedError, StreamEnd, StreamFailedError
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 STEP_S = 0.002
@@ -87,7 +87,7 @@ class ScriptedText:
         return f"{token} ".encode()
 
 
-def make_engine(num_slots=2, queue_limit=4, limit_events=1000):
+def make_engine(num_slots=2, queue_limit=4, limit_events=1000, observer=None):
     ScriptedGenerator.made = 0
     engine = Engine(
         lambda: ScriptedGenerator(num_slots),
@@ -95,6 +95,7 @@ def make_engine(num_slots=2, queue_limit=4, limit_events=1000):
         num_slots=num_slots,
         queue_limit=queue_limit,
         limit_events=limit_events,
+        observer=observer,
     )
     engine.start()
     return engine
@@ -279,7 +280,7 @@ def test_after_a_broken_step_the_engine_goes_on_with_a_fresh_generator():
 def test_reader_that_stalls_is_dropped():
     async def body(engine):
         stream = submit(engine, Script(num_steps=FOREVER))
-        await until(lambda: engine.snapshot()["failed"] == 1)
+        await until(lambda: engine.snapshot()["stalled"] == 1)
         assert engine.num_active == 0
         for _ in range(10):
             await stream.get()
@@ -309,3 +310,77 @@ def test_open_streams_fail_when_the_engine_stops():
             submit(engine, Script())
 
     run(body)
+
+
+class Listener:
+    """Writes down what the engine tells."""
+
+    def __init__(self):
+        self.ended = []
+        self.steps_s = []
+        self.threads = set()
+
+    def step_ended(self, duration_s):
+        self.steps_s.append(duration_s)
+        self.threads.add(threading.current_thread().name)
+
+    def stream_ended(self, stream, outcome):
+        self.ended.append((stream, outcome))
+
+
+def test_the_engine_tells_of_every_stream_once():
+    listener = Listener()
+
+    async def body(engine):
+        whole = submit(engine, Script(num_steps=4, with_audio=True))
+        failed = submit(engine, Script(refuse=True))
+        await read(whole)
+        with pytest.raises(StreamFailedError):
+            await read(failed)
+        left, enough = (submit(engine, Script(num_steps=FOREVER)) for _ in range(2))
+        waiting = submit(engine, Script())
+        await left.get()
+        await enough.get()
+        engine.cancel(waiting)
+        engine.cancel(left)
+        engine.cancel(left, Outcome.COMPLETED)
+        engine.cancel(enough, Outcome.COMPLETED)
+        await until(lambda: engine.num_active == 0)
+        engine.cancel(whole)
+        outcomes = dict(listener.ended)
+        assert len(listener.ended) == len(outcomes) == 5
+        assert outcomes == {
+            whole: Outcome.COMPLETED,
+            failed: Outcome.FAILED,
+            waiting: Outcome.CANCELLED,
+            left: Outcome.CANCELLED,
+            enough: Outcome.COMPLETED,
+        }
+        assert all(stream.outcome is outcome for stream, outcome in outcomes.items())
+        assert whole.made.samples == 2 * FRAME_SAMPLES, (
+            "the last samples are counted before the stream has ended"
+        )
+        stalled = submit(engine, Script(num_steps=FOREVER))
+        await until(lambda: stalled.outcome is not None)
+        assert listener.ended[-1] == (stalled, Outcome.STALLED)
+        assert engine.snapshot() == {
+            "active": 0, "pending": 0, "admitted": 5, "completed": 2, "cancelled": 2, "stalled": 1, "failed": 1,
+            "rejected": 0,
+        }  # fmt: skip
+
+    run(body, num_slots=2, limit_events=200, observer=listener)
+    assert len(listener.steps_s) > 50
+    assert all(STEP_S <= duration_s < 1 for duration_s in listener.steps_s)
+    assert listener.threads == {"omni-audio-engine"}
+
+
+def test_open_and_waiting_streams_are_told_of_when_the_engine_stops():
+    listener = Listener()
+
+    async def body(engine):
+        streams = [submit(engine, Script(num_steps=FOREVER)) for _ in range(2)]
+        await streams[0].get()
+        engine.stop()
+        assert listener.ended == [(stream, Outcome.FAILED) for stream in streams]
+
+    run(body, num_slots=1, observer=listener)

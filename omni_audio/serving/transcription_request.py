@@ -1,0 +1,152 @@
+"""From a form to a checked request for a transcript, and from that to a plan of the answer.
+
+Accepted without effect: language and prompt, which the network was not trained on, and every field that is not named
+here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from omni_audio.audio.formats import format_named
+from omni_audio.audio.io import DECLARABLE_FORMATS
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.model.assistant import Role, Turn
+from omni_audio.model.request import GenerationRequest
+from omni_audio.model.sampling import LEAST_TEMPERATURE
+from omni_audio.model.sequence import Mode
+from omni_audio.serving.audio_codec import decode_clip
+from omni_audio.serving.errors import invalid_value, unsupported
+from omni_audio.serving.multipart import Form, FormFile
+from omni_audio.serving.plan import AnswerPlan
+from omni_audio.serving.settings import RequestLimits
+
+RESPONSE_FORMATS = ("json", "text")
+"""Forms of a transcript that are served."""
+
+UNSERVED_FORMATS = ("srt", "vtt", "verbose_json", "diarized_json")
+"""Known to the contract; they need times of words, or who speaks."""
+
+MAX_TEMPERATURE = 1.0
+MAX_NAME_CHARS = 256
+TOKENS_PER_SECOND = 25
+"""More letters than anybody says in a second, so that a transcript that runs away ends soon."""
+
+SPARE_TOKENS = 64
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionRequest:
+    """What is asked: temperature 0 to 1, 0 is greedy; response_format is one of RESPONSE_FORMATS."""
+
+    model: str
+    file: FormFile
+    temperature: float
+    response_format: str
+    is_stream: bool
+
+
+def parse_transcription_request(form: Form) -> TranscriptionRequest:
+    """Checks the fields of a form.
+
+    Raises:
+        ApiError: 400 with the name of the field at fault.
+    """
+    file = form.file("file")
+    model = form.text("model")
+    if model is None:
+        message = "Missing 'model': GET /v1/models lists those that there are. Send one."
+        raise invalid_value("model", message, "missing_required_parameter")
+    if len(model) > MAX_NAME_CHARS:
+        raise invalid_value("model", f"Invalid 'model': longer than {MAX_NAME_CHARS} letters. Shorten it.")
+    for name in ("timestamp_granularities", "include"):
+        for spelling in (name, f"{name}[]"):
+            if given := form.fields.get(spelling):
+                raise unsupported(name, given[0], "none", f"Leave {name} out.")
+    language = form.text("language")
+    if language is not None and not _LANGUAGE.fullmatch(language):
+        message = (
+            f"Invalid 'language': {language[:80]!r} is no ISO-639-1 code. Send one such as 'en', or none."
+        )
+        raise invalid_value("language", message)
+    form.text("prompt")
+    return TranscriptionRequest(
+        model=model,
+        file=file,
+        temperature=_temperature(form.text("temperature")),
+        response_format=_response_format(form.text("response_format")),
+        is_stream=_is_stream(form.text("stream")),
+    )
+
+
+def plan_transcription(request: TranscriptionRequest, limits: RequestLimits) -> AnswerPlan:
+    """Decodes the sound, so keep it off the event loop.
+
+    Args:
+        request: the checked form.
+        limits: of this server.
+
+    Raises:
+        ApiError: 400, the file is not sound, not what its name says, or too long.
+    """
+    suffix = PurePath(request.file.name).suffix.removeprefix(".")
+    named = format_named(suffix)
+    pcm_S = decode_clip(
+        request.file.data,
+        suffix if named is not None and named.name in DECLARABLE_FORMATS else None,
+        param="file",
+        max_duration_s=limits.max_input_audio_s,
+    )
+    num_tokens = SPARE_TOKENS + math.ceil(len(pcm_S) / SAMPLE_RATE_HZ * TOKENS_PER_SECOND)
+    is_greedy = request.temperature < LEAST_TEMPERATURE
+    generation = GenerationRequest(
+        mode=Mode.TRANSCRIBE,
+        temperature=0.0 if is_greedy else request.temperature,
+        seed=0 if is_greedy else secrets.randbits(63),
+        max_text_tokens=min(limits.max_text_tokens, num_tokens),
+    )
+    return AnswerPlan(
+        turns=[Turn(role=Role.USER, pcm_S=pcm_S)],
+        output_format=None,
+        generation=generation,
+        max_total_tokens=None,
+        stop=[],
+        is_stream=request.is_stream,
+        include_usage=True,
+    )
+
+
+def _temperature(text: str | None) -> float:
+    if text is None:
+        return 0.0
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not 0.0 <= value <= MAX_TEMPERATURE:
+        message = (
+            f"Invalid 'temperature': {text[:80]!r}; allowed: 0 to {MAX_TEMPERATURE:g}. Send such a number."
+        )
+        raise invalid_value("temperature", message)
+    return value
+
+
+def _response_format(text: str | None) -> str:
+    wanted = text or RESPONSE_FORMATS[0]
+    if wanted in UNSERVED_FORMATS:
+        raise unsupported("response_format", wanted, RESPONSE_FORMATS, "There are no times of words yet.")
+    if wanted not in RESPONSE_FORMATS:
+        message = f"Invalid 'response_format': {wanted[:80]!r}; allowed: {list(RESPONSE_FORMATS)}. Send one of them."
+        raise invalid_value("response_format", message)
+    return wanted
+
+
+def _is_stream(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        message = f"Invalid 'stream': {text[:80]!r}; allowed: 'true', 'false'. Send one of them."
+        raise invalid_value("stream", message)
+    return text == "true"

@@ -1,0 +1,36 @@
+"""How tests of real servers ask, and wait for what follows."""
+
+import time
+
+import httpx
+import openai
+from prometheus_client.parser import text_string_to_metric_families
+
+MODEL = "gpt-4o-audio-preview"
+USER = {"role": "user", "content": "hi"}
+SOUND = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "pcm16"}}
+
+
+def ask(url, **fields):
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=10) as client:
+        answer = client.chat.completions.create(**{"model": MODEL, "messages": [USER], **fields})
+        return list(answer) if fields.get("stream") else answer
+
+
+def wait_until(condition, timeout_s):
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "not within the time"
+        time.sleep(0.02)
+
+
+def metrics_of(url):
+    """Values by name, with the labels' values behind it."""
+    response = httpx.get(f"{url}/metrics", timeout=5)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        " ".join([sample.name.removeprefix("omni_audio_"), *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }

@@ -11,8 +11,12 @@ USER = {"role": "user", "content": "hi"}
 SOUND = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "pcm16"}}
 
 
+def client_of(url):
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20)
+
+
 def ask(url, **fields):
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=10) as client:
+    with client_of(url) as client:
         answer = client.chat.completions.create(**{"model": MODEL, "messages": [USER], **fields})
         return list(answer) if fields.get("stream") else answer
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
-import openai
 import pytest
+from asking import client_of
 from sound_files import decoded
 
 from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
@@ -28,10 +28,6 @@ MEDIA_TYPES = {
     "pcm": "audio/pcm",
 }
 FREE_TIMEOUT_S = 1.0
-
-
-def client_of(url):
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Products of one row with a weight matrix, as a decode step of one stream makes them: number formats beside float32.
 
-What a format costs in time, bits and error is measured on the same random matrices, in turn. Each way goes through so
-many matrices that they do not all stay in the caches (--pool-mib of float32 weights), as a step goes through layers.
+What a format costs in time, bits and error is measured on the same random matrices, in turn. Each way goes through
+--pool-mib of float32 weights, as a step goes through layers; what small formats make of them may stay in the caches.
 
     WAY_over_fp32     time of a product over that of torch's float32 linear, mean over the shapes; below 1 is faster
     WAY_bits          bits a weight takes, scales included

@@ -4,17 +4,36 @@ Blocks that are alike share what is compiled, so that it takes under a minute, a
 it too. Weights, names and checkpoints stay the same.
 """
 
-import os
-import shutil
-
+import torch
 import torch._dynamo
 
-from omni_audio.checks import require
+from omni_audio.checks import NotAllowedError
 from omni_audio.model.transformer import OmniModel
 
-CPU_COMPILERS = ("g++", "clang++")
 FORMS_OF_A_BLOCK = 64
 """How often a block may be compiled again: for the stack and the depth decoder, with gradients and without."""
+
+
+def check_compiler(device: torch.device) -> None:
+    """Looks for what inductor needs to compile for this device.
+
+    Raises:
+        ValueError: it is a CPU, and inductor finds no C++ compiler ($CXX, else g++).
+    """
+    if device.type != "cpu":
+        return
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise NotAllowedError(
+            "runtime.compile",
+            True,
+            "false where inductor finds no C++ compiler ($CXX, else g++): on a CPU blocks become C++",
+            "Install g++ (Debian: apt-get install g++), or set runtime.compile=false.",
+        ) from error
 
 
 def compile_blocks(model: OmniModel, backend: str = "inductor") -> None:
@@ -23,19 +42,7 @@ def compile_blocks(model: OmniModel, backend: str = "inductor") -> None:
     Args:
         model: the network.
         backend: of torch.compile.
-
-    Raises:
-        ValueError: the network is on a CPU and no C++ compiler is found.
     """
-    if backend == "inductor" and model.device.type == "cpu":
-        wanted = [os.environ["CXX"]] if "CXX" in os.environ else CPU_COMPILERS
-        require(
-            any(shutil.which(name) for name in wanted),
-            "runtime.compile",
-            True,
-            f"false where none of {', '.join(wanted)} is installed: on a CPU blocks become C++",
-            "Install g++ (Debian: apt-get install g++), or set runtime.compile=false.",
-        )
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, FORMS_OF_A_BLOCK)
     for block in (*model.blocks, *model.depth.blocks):
         block.compile(dynamic=True, backend=backend)

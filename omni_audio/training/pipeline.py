@@ -53,6 +53,7 @@ from omni_audio.training.semantic_task import SemanticTask
 from omni_audio.training.stages import fingerprint, run_stage
 from omni_audio.training.taken_builds import base_card, base_facts, check_base, check_tokenizer_build
 from omni_audio.training.tokenizer_phases import TokenizerTraining, phase_facts
+from omni_audio.training.trainable import check_trainable
 
 if TYPE_CHECKING:
     from omni_audio.config.schema import RootConfig
@@ -80,6 +81,7 @@ class Run:
     """One run of the stages under `config.run_dir`."""
 
     def __init__(self, config: "RootConfig", make_trainer: Callable[..., Any]) -> None:
+        check_trainable(config)
         check_base(config)
         self.config, self.make_trainer = config, make_trainer
         root = Path(config.run_dir).resolve()

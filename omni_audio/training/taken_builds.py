@@ -88,13 +88,6 @@ def check_base(config: "RootConfig") -> None:
         "Set these keys as `omni-audio build-info BASE --json` shows them, as by model=SIZE, or name another base.",
     )
     require(
-        config.weight_quant.format is not WeightQuant.INT4,
-        "weight_quant.format",
-        "INT4",
-        "NONE or NF4 in training: nothing is learnt through packed integers",
-        "Set weight_quant=none or weight_quant=nf4.",
-    )
-    require(
         config.adapters is not None or (config.weight_quant.format is WeightQuant.NONE and not is_packed),
         "tuning",
         config.tuning.value,

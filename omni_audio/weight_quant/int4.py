@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from omni_audio.checks import require
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.nf4 import chosen_linears, replace_module
 
@@ -39,7 +40,15 @@ class Int4Linear(nn.Module):
 
 
 def pack(weight: Tensor, group: int = GROUP) -> tuple[Tensor, Tensor]:
-    """Packed weights, and (in / group, out, 2) scales and zeros in bfloat16, of (out, in) weights; out is filled up."""
+    """Packed weights, and (in / group, out, 2) scales and zeros in bfloat16, of (out, in) weights; out is filled up.
+
+    Raises:
+        ValueError: the inputs are no multiple of the group.
+    """
+    is_whole = weight.shape[1] % group == 0
+    require(
+        is_whole, "weight.shape[1]", weight.shape[1], f"a multiple of {group}", "Change the model's widths."
+    )
     groups = F.pad(weight.float(), (0, 0, 0, -weight.shape[0] % ROW_MULTIPLE)).unflatten(1, (-1, group))
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     scales = ((high - low) / 15).bfloat16().float()
@@ -54,7 +63,7 @@ def pack_model(model: nn.Module) -> list[str]:
     """Replaces the linears of stack, depth decoder and main head of a model on a CPU, in place; returns their names.
 
     Raises:
-        ValueError: a width is no multiple of 64.
+        ValueError: an input width is no multiple of 64.
     """
     chosen = chosen_linears(model, NF4Config())
     for name, linear in chosen:

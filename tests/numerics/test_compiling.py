@@ -10,11 +10,9 @@ from streams import drawn_codes, new_builder
 from omni_audio.model.sequence import Mode, SequenceBatch, pack
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
-from omni_audio.training.compiling import CPU_COMPILERS, compile_blocks
+from omni_audio.training.compiling import compile_blocks
 
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, CPU_COMPILERS)), reason="needs a C++ compiler: g++ or clang++"
-)
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 
 def batches(model: OmniModel, text: TextTokenizer) -> list[SequenceBatch]:
@@ -52,11 +50,3 @@ def test_compiled_blocks_train_as_written_ones(
         assert expected.keys() == got.keys()
         for name, gradient in expected.items():
             torch.testing.assert_close(got[name], gradient, atol=1e-5, rtol=1e-3)
-
-
-def test_without_a_compiler_it_says_so(tiny_model: OmniModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(
-        ValueError, match=r"runtime\.compile = True .* no-such-compiler .* apt-get install g\+\+"
-    ):
-        compile_blocks(tiny_model)

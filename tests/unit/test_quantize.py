@@ -443,7 +443,9 @@ def test_nf4_settings_for_full_weights_are_refused(
 ) -> None:
     words = ["serve", f"build={tiny_build}", "server.port=0", "weight_quant.nf4.depth=false"]
     assert "weight_quant.nf4 = " in failed(words, capsys)
-    with pytest.raises(ValueError, match=r"weight_quant.nf4 = .*no settings where the weights do not become NF4"):
+    with pytest.raises(
+        ValueError, match=r"weight_quant.nf4 = .*no settings where the weights do not become NF4"
+    ):
         Assistant.load(tiny_build, WeightQuant.NONE, NF4Config(depth=False))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._inductor.config
 from trainings import tiny_config
 
 from omni_audio.cli import main
@@ -41,6 +42,23 @@ def prints(config: RootConfig) -> dict[str, str]:
 def refused(match: str, *overrides: str) -> None:
     with pytest.raises(ValueError, match=match):
         Run(tiny_config(Path("nowhere"), *overrides), lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (r"weight_quant\.format = 'INT4' .*NONE or NF4 in training", ["weight_quant=int4"]),
+        (
+            r"model\.attention = 'FLEX' .*SDPA or NAIVE on a CPU",
+            ["model.attention=FLEX", "runtime.device=cpu"],
+        ),
+        (r"runtime\.compile = True .*apt-get install g\+\+", ["runtime.compile=true", "runtime.device=cpu"]),
+    ],
+)
+def test_what_cannot_train_is_refused_before_the_first_stage(said: str, words: list[str]) -> None:
+    with torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}):
+        refused(said, *words)
+    Run(tiny_config(Path("nowhere"), *words, "stages=[corpus]"), lambda: None)
 
 
 def test_a_base_of_another_architecture_is_refused(base: Path, tiny_build: Path) -> None:
@@ -81,7 +99,6 @@ def test_settings_of_training_are_free(base: Path) -> None:
         (r"adversarial.enabled = True .*false where base is set", ["adversarial.enabled=true"]),
         (r"data.semantic_cuts = .*base is set", ["data.semantic_cuts=[x]"]),
         (r"tuning = 'whole' .*lora where .* NF4.*weight_quant=none", ["weight_quant=nf4"]),
-        (r"weight_quant\.format = 'INT4' .*NONE or NF4 in training.*", ["weight_quant=int4", "tuning=lora"]),
     ],
 )
 def test_what_a_base_cannot_give_is_refused(base: Path, said: str, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Says what a build is: name, date, size, bit rate, how it was made and what it was measured to do.
+"""Says what a build is: name, date, size and how it was made.
 
 Of a build of 4-bit weights it counts the bits a parameter takes, by module, from what the files hold.
 """

@@ -29,9 +29,14 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.cli.loading import load_with_build
 
     config = load_with_build(args.overrides, args.config_dir)
+    from omni_audio.checks import require
     from omni_audio.evaluation.harness import run as run_evaluation
+    from omni_audio.model.assistant import WeightQuant
     from omni_audio.training.runtime import apply_runtime
 
+    asked = config.weight_quant.format
+    remedy = "Set eval.weight_quant=none, nf4 or both instead."
+    require(asked is WeightQuant.NONE, "weight_quant.format", asked.name, "nothing in eval", remedy)
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))
     run_evaluation(config.eval, metrics=metrics, device=device, nf4=config.weight_quant.asked_nf4)

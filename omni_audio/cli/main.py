@@ -21,7 +21,7 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "train": "make the corpus, train tokenizer and model, write a build",
     "eval": "measure a build on held-out voices and templates; report.html and one JSON line",
-    "serve": "answer the OpenAI chat completions API with a build",
+    "serve": "answer OpenAI clients with a build: chat, speech, transcriptions",
     "transcribe": "write down what is said in sound files",
     "say": "speak a text into a wav file",
     "chat": "answer spoken or written requests, in text and sound",
@@ -31,7 +31,7 @@ COMMANDS = {
     "data": "list the items of a corpus that training made",
     "corpus": "make a corpus by itself: recorded people from Debian packages, or drills",
     "quantize": "write the 4-bit (NF4) build of a build",
-    "build-info": "say what a build is: size, figures, how it was made",
+    "build-info": "say what a build is: size, how it was made",
 }
 
 DESCRIPTION = """\

@@ -1,4 +1,4 @@
-"""Serves a build over HTTP as chat, transcriptions and models, for any OpenAI client."""
+"""Serves a build over HTTP as chat, speech, transcriptions, models and metrics, for any OpenAI client."""
 
 import argparse
 

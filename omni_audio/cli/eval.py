@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.training.runtime import apply_runtime
 
     asked = config.weight_quant.format
-    remedy = "Set eval.weight_quant=none, nf4 or both instead."
+    remedy = "Set eval.weight_quant=none, nf4 or both instead. Where an experiment file sets it, add weight_quant=none."
     require(asked is WeightQuant.NONE, "weight_quant.format", asked.name, "nothing in eval", remedy)
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))

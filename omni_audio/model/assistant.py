@@ -159,10 +159,8 @@ class Assistant:
         """
         folder, wanted = Path(build), WeightQuant(weight_quant)
         if wanted is WeightQuant.INT4:
-            on_cpu, remedy = (
-                torch.device(device).type == "cpu",
-                "Set runtime.device=cpu, or weight_quant=nf4.",
-            )
+            on_cpu = torch.device(device).type == "cpu"
+            remedy = "Set runtime.device=cpu, or weight_quant=nf4."
             require(on_cpu, "device", str(device), "cpu where weight_quant is int4", remedy)
             remedy = "Set weight_quant=none or nf4, as they were trained."
             require(lora is None, "lora", str(lora), "no adapters where weight_quant is int4", remedy)

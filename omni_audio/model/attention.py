@@ -8,13 +8,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from omni_audio.checks import require
+
+if TYPE_CHECKING:  # it takes a quarter of a second to import, and few ask for it
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class AttentionBackend(Enum):
@@ -79,8 +82,9 @@ def visible(query: Places, key: Places, window: int) -> Tensor:
     return mask | ~mask.any(-1, keepdim=True)
 
 
-def visible_blocks(query: Places, key: Places, window: int) -> BlockMask:
+def visible_blocks(query: Places, key: Places, window: int) -> "BlockMask":
     """The same mask for flex: blocks of 128 x 128 that hold something, (B, 1, T, L). Who would see nothing gets 0."""
+    from torch.nn.attention.flex_attention import create_block_mask
 
     def seen(row: Tensor, head: Tensor, at: Tensor, key_at: Tensor) -> Tensor:
         return may_see(query.at(row, at), key.at(row, key_at), window)
@@ -105,7 +109,7 @@ def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    mask: Tensor | BlockMask | None,
+    mask: "Tensor | BlockMask | None",
     backend: AttentionBackend,
     bias: Tensor | None = None,
 ) -> Tensor:
@@ -114,7 +118,7 @@ def attend(
     Raises:
         ValueError: shapes that do not fit, or flex that shall train without a GPU.
     """
-    if isinstance(mask, BlockMask):
+    if mask is not None and not isinstance(mask, Tensor):
         return _flex(q, k, v, mask, bias)
     if mask is not None and mask.shape != (q.shape[0], q.shape[2], k.shape[2]):
         raise ValueError(
@@ -134,7 +138,9 @@ def attend(
     return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
 
 
-def _flex(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask, bias: Tensor | None) -> Tensor:
+def _flex(q: Tensor, k: Tensor, v: Tensor, mask: "BlockMask", bias: Tensor | None) -> Tensor:
+    from torch.nn.attention.flex_attention import flex_attention
+
     require(
         q.is_cuda or not (torch.is_grad_enabled() and q.requires_grad),
         "model.attention",
@@ -152,4 +158,6 @@ def _flex(q: Tensor, k: Tensor, v: Tensor, mask: BlockMask, bias: Tensor | None)
 
 @functools.cache
 def _compiled_flex() -> Callable[..., Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
     return torch.compile(flex_attention, dynamic=True)

@@ -3,13 +3,18 @@
 Source: LLaMA (Touvron et al. 2023, section 2.2).
 """
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from omni_audio.model.attention import AttentionBackend, BlockMask, attend, pinned_bias
+from omni_audio.model.attention import AttentionBackend, attend, pinned_bias
 from omni_audio.model.layer_memory import LayerMemory
 from omni_audio.model.rotary import Turns, rotate
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class Attention(nn.Module):
@@ -25,7 +30,7 @@ class Attention(nn.Module):
         self,
         x_BTD: Tensor,
         turns: Turns,
-        mask_BTL: Tensor | BlockMask | None,
+        mask_BTL: "Tensor | BlockMask | None",
         memory: LayerMemory | None = None,
     ) -> Tensor:
         """(B, T, D) -> (B, T, D); L positions may be seen: these, and what the memory holds. No mask: all of them."""
@@ -70,7 +75,7 @@ class Block(nn.Module):
         self,
         x_BTD: Tensor,
         turns: Turns,
-        mask_BTL: Tensor | BlockMask | None,
+        mask_BTL: "Tensor | BlockMask | None",
         memory: LayerMemory | None = None,
     ) -> Tensor:
         """As Attention.forward."""

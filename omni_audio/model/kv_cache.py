@@ -18,8 +18,7 @@ class KVCache:
 
     keys, values: stores (layers, slots, N, L, H) with L = pinned + window. Pinned positions keep fixed places, the
     others go round the ring behind them. position (slots, L) is -1 where nothing lies; length (slots,) counts positions
-    fed.
-    Keys of the ring are turned as if the stream had begun at position origin (slots,), a multiple of the window.
+    fed. Keys of the ring are turned as if the stream had begun at position origin (slots,), a multiple of the window.
     """
 
     keys: KVStore

@@ -34,5 +34,10 @@ def rotary_turns(position_BT: Tensor, head_width: int, base: float) -> Tensor:
 
 def rotate(x_BNTH: Tensor, turns: Tensor) -> Tensor:
     """Turns each pair (2i, 2i + 1) of the last axis by its angle; keeps the dtype. More axes may stand in front."""
-    pairs = torch.view_as_complex(x_BNTH.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * turns).flatten(-2).to(x_BNTH.dtype)
+    pairs = x_BNTH.float().unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():  # which cannot fuse complex numbers
+        (real, imaginary), (cosine, sine) = pairs.unbind(-1), torch.view_as_real(turns).unbind(-1)
+        turned = torch.stack([real * cosine - imaginary * sine, real * sine + imaginary * cosine], -1)
+    else:
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * turns)
+    return turned.flatten(-2).to(x_BNTH.dtype)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
-from omni_audio.model.attention import AttentionBackend, BlockMask, Places, visible, visible_blocks
+from omni_audio.model.attention import AttentionBackend, Places, visible, visible_blocks
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
 from omni_audio.model.heads import MainHead
@@ -22,6 +23,9 @@ from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
 from omni_audio.model.text import Special, Vocabulary
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 class AudioInput(Enum):
@@ -266,7 +270,7 @@ class OmniModel(nn.Module):
         hidden_JD, semantic_JD = hidden_MD[places_J], self.embed(ids_M[places_J])
         return self.depth.loss(hidden_JD, semantic_JD, codes_JK, is_real_J, self.codebook_vectors)
 
-    def _mask(self, query: Places, key: Places) -> Tensor | BlockMask:
+    def _mask(self, query: Places, key: Places) -> "Tensor | BlockMask":
         """What may be seen, in the form that the attention backend takes."""
         is_flex = self.config.attention is AttentionBackend.FLEX
         in_blocks = is_flex and query.position_BT.shape[1] > 1

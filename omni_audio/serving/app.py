@@ -16,7 +16,6 @@ from omni_audio.serving.body import drain, read_json
 from omni_audio.serving.chat import answer_chunks, whole_answer
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.event_stream import event_stream
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import RequestHeadersMiddleware
 from omni_audio.serving.pieces import AnswerPiece, answer_pieces
@@ -25,6 +24,7 @@ from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_reque
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.speech import spoken_response
 from omni_audio.serving.speech_request import SpeechRequest
+from omni_audio.serving.streamed_answer import streamed_answer
 from omni_audio.serving.transcription import answer_transcription
 
 CLIENT_CLOSED_STATUS = 499
@@ -130,7 +130,7 @@ async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -
     def chunks_after(first: AnswerPiece) -> AsyncGenerator[bytes, None]:
         return answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
 
-    return await event_stream(service, answer, anext(pieces), chunks_after)
+    return await streamed_answer(service, answer.stream, anext(pieces), chunks_after)
 
 
 def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

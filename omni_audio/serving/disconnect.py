@@ -10,6 +10,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+EVENTS = "text/event-stream"
+"""Media type of server-sent events."""
+
 Result = TypeVar("Result")
 
 
@@ -53,7 +56,7 @@ class StreamedResponse(Response):
         on_close: called once, however the stream ends.
         send_timeout_s: the longest time that one chunk may wait for the reader.
         on_stall: called before `on_close` where the stream ends because a chunk waited longer than that.
-        media_type: of the body; None takes the class's.
+        media_type: of the body.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class StreamedResponse(Response):
         *,
         send_timeout_s: float,
         on_stall: Callable[[], None] | None = None,
-        media_type: str | None = None,
+        media_type: str = EVENTS,
     ) -> None:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         super().__init__(headers=headers, media_type=media_type)
@@ -96,9 +99,3 @@ class StreamedResponse(Response):
     async def _send(self, send: Send, message: dict[str, Any]) -> None:
         async with asyncio.timeout(self._send_timeout_s):
             await send(message)
-
-
-class EventStreamResponse(StreamedResponse):
-    """Server-sent events, as chunks."""
-
-    media_type = "text/event-stream"

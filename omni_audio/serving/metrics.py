@@ -74,35 +74,30 @@ class ServerMetrics:
         self._prompt_audio = tokens.labels("prompt", "audio")
         self._completion_text = tokens.labels("completion", "text")
         self._completion_audio = tokens.labels("completion", "audio")
-        self._prompt = Histogram(
-            "omni_audio_prompt_seconds",
+
+        def histogram(name: str, says: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"omni_audio_{name}", says, buckets=buckets, registry=registry)
+
+        self._prompt = histogram(
+            "prompt_seconds",
             "Decoding and encoding a prompt, waiting for the one worker that does it included.",
-            buckets=FIRST_BUCKETS_S,
-            registry=registry,
+            FIRST_BUCKETS_S,
         )
-        self._first_token = Histogram(
-            "omni_audio_first_token_seconds",
+        self._first_token = histogram(
+            "first_token_seconds",
             "From a stream's submission to its first token of any kind, waiting for a slot included.",
-            buckets=FIRST_BUCKETS_S,
-            registry=registry,
+            FIRST_BUCKETS_S,
         )
-        self._first_audio = Histogram(
-            "omni_audio_first_audio_seconds",
+        self._first_audio = histogram(
+            "first_audio_seconds",
             "From a stream's submission to its first samples, waiting for a slot included.",
-            buckets=FIRST_BUCKETS_S,
-            registry=registry,
+            FIRST_BUCKETS_S,
         )
-        self._step = Histogram(
-            "omni_audio_step_seconds",
-            "One step of all open slots.",
-            buckets=STEP_BUCKETS_S,
-            registry=registry,
-        )
-        self._factor = Histogram(
-            "omni_audio_real_time_factor",
+        self._step = histogram("step_seconds", "One step of all open slots.", STEP_BUCKETS_S)
+        self._factor = histogram(
+            "real_time_factor",
             "Of completed spoken answers: seconds in the slot a second of sound; below 1 is faster than it is heard.",
-            buckets=FACTOR_BUCKETS,
-            registry=registry,
+            FACTOR_BUCKETS,
         )
 
     def watch(self, load: Load) -> None:

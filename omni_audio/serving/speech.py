@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator
 
 from omni_audio.serving.audio_codec import Base64Chunker, OutputFormat, stream_header
 from omni_audio.serving.chat import as_api_error, sse_event
-from omni_audio.serving.disconnect import EventStreamResponse, StreamedResponse
+from omni_audio.serving.disconnect import EVENTS, StreamedResponse
 from omni_audio.serving.errors import ApiError, invalid_value, server_error
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, EndPiece, answer_pieces
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.speech_request import SpeechRequest, plan_speech
 from omni_audio.serving.stream import Stream
+from omni_audio.serving.streamed_answer import streamed_answer
 
 MEDIA_TYPES = {
     OutputFormat.MP3: "audio/mpeg",
@@ -36,42 +37,20 @@ async def spoken_response(service: ChatService, request: SpeechRequest) -> Strea
     stream = service.engine.submit(prompt, plan.generation)
     pieces = answer_pieces(service.engine, stream, plan)
     sound = _sound(pieces, plan.output_format, service.config.limits.max_audio_frames)
-    send_timeout_s = service.config.send_timeout_s
-    is_handed_over = False
 
-    def free_slot() -> None:
-        service.engine.cancel(stream)
+    def body(first: bytes) -> AsyncGenerator[bytes, None]:
+        if request.stream_format != "sse":
+            return _file(first, sound)
+        num_input_tokens = len(prompt) + sum(map(len, plan.generation.script))
+        return _events(first, sound, stream, num_input_tokens)
 
-    def drop_reader() -> None:
-        service.drop_slow_reader(stream)
-
+    media_type = EVENTS if request.stream_format == "sse" else MEDIA_TYPES[plan.output_format]
     try:
-        first = await anext(sound)
-        if request.stream_format == "sse":
-            num_input_tokens = len(prompt) + sum(map(len, plan.generation.script))
-            events = _events(first, sound, stream, num_input_tokens)
-            response = EventStreamResponse(
-                events, free_slot, send_timeout_s=send_timeout_s, on_stall=drop_reader
-            )
-        else:
-            media_type = MEDIA_TYPES[plan.output_format]
-            file = _file(first, sound)
-            response = StreamedResponse(
-                file,
-                free_slot,
-                send_timeout_s=send_timeout_s,
-                on_stall=drop_reader,
-                media_type=media_type,
-            )
-        is_handed_over = True
-        return response
+        return await streamed_answer(service, stream, anext(sound), body, media_type)
     except ApiError:
         raise
     except Exception as error:
         raise as_api_error(error, "input") from error
-    finally:
-        if not is_handed_over:
-            free_slot()
 
 
 async def _sound(

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from omni_audio.serving.body import read_form
 from omni_audio.serving.chat import as_api_error, sse_event
 from omni_audio.serving.disconnect import unless_disconnected
-from omni_audio.serving.event_stream import event_stream
 from omni_audio.serving.pieces import AnswerPiece, TextPiece, answer_pieces
 from omni_audio.serving.service import ChatService, OpenAnswer
 from omni_audio.serving.stream import StreamFailedError
+from omni_audio.serving.streamed_answer import streamed_answer
 from omni_audio.serving.transcription_request import (
     TranscriptionRequest,
     parse_transcription_request,
@@ -62,8 +62,8 @@ async def _streamed(service: ChatService, wanted: TranscriptionRequest, owner: s
     answer = await _open(service, wanted, owner)
     words = words_of(answer_pieces(service.engine, answer.stream, answer.plan))
     try:
-        return await event_stream(
-            service, answer, anext(words, ""), lambda first: _events(first, words, answer)
+        return await streamed_answer(
+            service, answer.stream, anext(words, ""), lambda first: _events(first, words, answer)
         )
     except StreamFailedError as error:
         raise as_api_error(error, "file") from error

@@ -5,6 +5,8 @@ import errno
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -462,3 +464,18 @@ def test_losses_fall_on_one_batch(road: Road, kind: str) -> None:
     wanted = {"mel": 0.8, "ctc": 0.9} if kind == "tokenizer" else dict.fromkeys(first, 0.7)
     for name, share in wanted.items():
         assert last[name] < share * first[name], (name, first, last)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_compiled_blocks_train_through_the_command_line(tmp_path: Path) -> None:
+    """In a process of its own: compiling leaves worker processes and settings behind."""
+    overrides = [*OVERRIDES, f"run_dir={tmp_path}", "runtime.compile=true"]
+    done = subprocess.run(
+        [sys.executable, "-m", "omni_audio.cli.main", "train", *overrides],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert list(tmp_path.glob("build/*/model.safetensors"))

@@ -1,14 +1,13 @@
 """How server-sent events end: by themselves, with the client, and with a reader who is too slow."""
 
 import asyncio
-from types import SimpleNamespace
 from unittest.mock import Mock, call
 
 import pytest
 
-from omni_audio.serving.disconnect import EventStreamResponse
-from omni_audio.serving.event_stream import event_stream
+from omni_audio.serving.disconnect import StreamedResponse
 from omni_audio.serving.stream import StreamFailedError
+from omni_audio.serving.streamed_answer import streamed_answer
 
 
 async def serve(num_chunks, receive, send):
@@ -19,7 +18,7 @@ async def serve(num_chunks, receive, send):
         for number in range(num_chunks):
             yield b"%d" % number
 
-    response = EventStreamResponse(
+    response = StreamedResponse(
         chunks(),
         on_close=lambda: called.append("close"),
         send_timeout_s=0.05,
@@ -65,7 +64,7 @@ async def text():
 
 
 def open_stream(service, first):
-    return event_stream(service, SimpleNamespace(stream="the stream"), first, lambda _: text())
+    return streamed_answer(service, "the stream", first, lambda _: text())
 
 
 def test_an_event_stream_frees_its_slot_and_reports_a_slow_reader():

@@ -41,7 +41,7 @@ from torchaudio.transforms import MelSpectrogram
 import omni_audio
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.time_stretch import stretch_whole
-from omni_audio.audio.units import HOP_SAMPLES, PATCH_MEL_FRAMES, SAMPLE_RATE_HZ
+from omni_audio.audio.units import HOP_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.evaluation.items import load_items
 from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
 from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_words
@@ -110,14 +110,14 @@ def _rounded(value: float) -> float:
 
 @contextmanager
 def stretched_columns(vocoder: Vocoder, speed: float) -> Iterator[None]:
-    """Stretches the vocoder's 100 Hz columns before its last blocks; filled up to whole frames by the last column."""
+    """Stretches the vocoder's columns before its last blocks; filled up to whole frames by the last column."""
 
     def hook(module: torch.nn.Module, inputs: tuple[Tensor, ...], output_BFX: Tensor) -> Tensor:
-        columns_BTD = rearrange(output_BFX, "b f (p d) -> b (f p) d", p=PATCH_MEL_FRAMES)
+        columns_BTD = rearrange(output_BFX, "b f (p d) -> b (f p) d", p=vocoder.columns_per_frame)
         columns_BTD = stretch_latents_whole(columns_BTD, speed)
-        missing = -columns_BTD.shape[1] % PATCH_MEL_FRAMES
+        missing = -columns_BTD.shape[1] % vocoder.columns_per_frame
         columns_BTD = torch.cat([columns_BTD, columns_BTD[:, -1:].expand(-1, missing, -1)], 1)
-        return rearrange(columns_BTD, "b (f p) d -> b f (p d)", p=PATCH_MEL_FRAMES)
+        return rearrange(columns_BTD, "b (f p) d -> b f (p d)", p=vocoder.columns_per_frame)
 
     handle = vocoder.upsample.register_forward_hook(hook)
     try:
@@ -131,9 +131,9 @@ def by_latent_12hz(vocoder: Vocoder, latent_BFD: Tensor, speed: float) -> Tensor
 
 
 def by_latent_100hz(vocoder: Vocoder, latent_BFD: Tensor, speed: float) -> Tensor:
-    num_columns = round(latent_BFD.shape[1] * PATCH_MEL_FRAMES / speed)
+    num_columns = round(latent_BFD.shape[1] * vocoder.columns_per_frame / speed)
     with stretched_columns(vocoder, speed):
-        return vocoder(latent_BFD)[:, : num_columns * HOP_SAMPLES]
+        return vocoder(latent_BFD)[:, : num_columns * vocoder.config.hop_samples]
 
 
 def by_phase_vocoder(pcm_BS: Tensor, speed: float) -> Tensor:

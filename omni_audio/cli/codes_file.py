@@ -8,7 +8,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.checks import require
 from omni_audio.files import written_whole
 from omni_audio.tokenizer.tokenizer import AudioCodes, TokenizerConfig
@@ -76,12 +75,13 @@ def load_codes(path: Path, fingerprint: str, config: TokenizerConfig) -> StoredC
         ) from error
     _check(path, semantic_F, acoustic_FK, config)
     num_samples, num_frames = header.get("num_samples", ""), len(semantic_F)
-    longest = num_frames * FRAME_SAMPLES
+    frame_samples = config.frame_samples
+    longest = num_frames * frame_samples
     require(
-        num_samples.isdecimal() and longest - FRAME_SAMPLES < int(num_samples) <= longest,
+        num_samples.isdecimal() and longest - frame_samples < int(num_samples) <= longest,
         f"num_samples of {path}",
         num_samples,
-        f"{longest - FRAME_SAMPLES + 1} to {longest}, the length of {num_frames} frames",
+        f"{longest - frame_samples + 1} to {longest}, the length of {num_frames} frames",
         _REMEDY,
     )
     return StoredCodes(semantic_F[None], acoustic_FK[None], int(num_samples))

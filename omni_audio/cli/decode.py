@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     source = input_file(args.input)
     out = output_wav(args.output, source)
     build = require_build(args.build, needs_model=False)
-    from omni_audio.audio.units import FRAME_RATE_HZ, SAMPLE_RATE_HZ
+    from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.audio.writer import open_writer
     from omni_audio.cli.assistants import load_tokenizer
     from omni_audio.cli.codes_file import load_codes
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     codes = load_codes(source, tokenizer.fingerprint(), tokenizer.config)
     kept = kept_codebooks(args.codebooks, codes.acoustic_BFK.shape[-1], str(source))
     duration_s = codes.num_samples / SAMPLE_RATE_HZ
-    ten_seconds = codes.acoustic_BFK[..., :kept].split(round(10 * FRAME_RATE_HZ), 1)
+    ten_seconds = codes.acoustic_BFK[..., :kept].split(round(10 * tokenizer.config.frame_rate_hz), 1)
     with open_writer(out) as writer:
         for pcm_S in with_bar(decode_blocks(tokenizer, ten_seconds), out.name, duration_s):
             writer.write(pcm_S[: codes.num_samples - writer.num_samples])

@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from omni_audio.audio.reader import open_sound
-    from omni_audio.audio.units import FRAME_RATE_HZ
     from omni_audio.cli.assistants import load_tokenizer
     from omni_audio.cli.codes_file import save_codes
     from omni_audio.cli.coding import kept_codebooks, operating_point, warn_if_clipped, with_bar
@@ -60,6 +59,6 @@ def run(args: argparse.Namespace) -> int:
     codes = AudioCodes(torch.cat(semantic, 1), torch.cat(acoustic, 1))
     save_codes(out, codes, tokenizer.fingerprint(), sound.num_samples)
     num_frames = codes.semantic_BF.shape[1]
-    duration_s = num_frames / FRAME_RATE_HZ
+    duration_s = num_frames / tokenizer.config.frame_rate_hz
     print(f"{out}: {num_frames} frames, {duration_s:.2f} s, {operating_point(tokenizer.config, kept)}")
     return 0

@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from omni_audio.audio.augment import Augment
-from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of
@@ -145,7 +144,7 @@ def make_codes(
         pcm_BS = torch.stack([F.pad(pcm_S, (0, longest - len(pcm_S))) for _, pcm_S in batch])
         acoustic_BFK = tokenizer.acoustic_codes(pcm_BS).cpu()
         for row, (key, pcm_S) in enumerate(batch):
-            length = -(-len(pcm_S) // FRAME_SAMPLES)
+            length = -(-len(pcm_S) // tokenizer.config.frame_samples)
             acoustic.append(acoustic_BFK[row, :length].short())
             index[key] = (total, length)
             total += length

@@ -24,7 +24,7 @@ from omni_audio.data.corpora.manifests import (
     load_drills,
     whole_cut,
 )
-from omni_audio.data.corpora.voices import VOICES, flite_voices
+from omni_audio.data.corpora.voices import VOICES, flite_voices, natural_voices
 from omni_audio.tokenizer.semantic import CTC_ALPHABET
 
 
@@ -78,6 +78,7 @@ class SpeechCutsConfig:
 
 
 _ENGINES = {voice.name: voice.engine.value for voice in (*VOICES.values(), *flite_voices())}
+_ENGINES |= {voice.name: "kokoro-natural" for voice in natural_voices()}
 ANSWER_FIELDS = {"answer": "answer_recording", "plain_answer": "plain_answer_recording"}
 
 

@@ -79,15 +79,21 @@ def letters_of(cuts: CutSet) -> Letters:
 class TokenizerCollate:
     """Cuts -> TokenizerBatch; every row is cut and augmented by a generator of (seed, epoch, cut id).
 
-    With `piece_frames` a row is a random piece of its cut, so many frames long; a shorter cut is filled with zeros.
+    A frame has `frame_samples`. With `piece_frames` a row is a random piece of its cut, so many frames long; a shorter
+    cut is filled with zeros.
     With `clean_targets` what is to be given back has no room, noise or telephone, else it is what is heard.
     """
 
     def __init__(
-        self, augment: Augment | None, seed: int, piece_frames: int | None = None, clean_targets: bool = False
+        self,
+        augment: Augment | None,
+        seed: int,
+        piece_frames: int | None = None,
+        clean_targets: bool = False,
+        frame_samples: int = FRAME_SAMPLES,
     ) -> None:
         self.augment, self.seed, self.piece_frames = augment, seed, piece_frames
-        self.clean_targets = clean_targets
+        self.clean_targets, self.frame_samples = clean_targets, frame_samples
 
     def __call__(self, cuts: CutSet, epoch: int) -> TokenizerBatch:
         pairs = [self._heard_and_target(cut, epoch) for cut in each_cut(cuts)]
@@ -95,13 +101,17 @@ class TokenizerCollate:
         return TokenizerBatch(
             pcm_BS=torch.nn.utils.rnn.pad_sequence(heard, batch_first=True),
             target_BS=torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
-            num_frames_B=torch.tensor([len(row) // FRAME_SAMPLES for row in heard]),
+            num_frames_B=torch.tensor([len(row) // self.frame_samples for row in heard]),
             letters=letters_of(cuts),
         )
 
     def _heard_and_target(self, cut: MonoCut, epoch: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(draw_seed(self.seed, epoch, cut.id))
-        pcm_S = pcm_of(cut) if self.piece_frames is None else _piece(cut, self.piece_frames, generator)
+        pcm_S = (
+            pcm_of(cut)
+            if self.piece_frames is None
+            else _piece(cut, self.piece_frames * self.frame_samples, generator)
+        )
         if self.augment is None:
             return pcm_S, pcm_S
         heard_S, spoken_S = self.augment.heard_and_spoken(pcm_S, generator)
@@ -110,14 +120,14 @@ class TokenizerCollate:
     def _whole_frames(self, pcm_S: Tensor) -> Tensor:
         """Zeros behind it up to a whole frame; a piece is cut or filled up to its length."""
         if self.piece_frames is None:
-            return F.pad(pcm_S, (0, -len(pcm_S) % FRAME_SAMPLES))
-        length = self.piece_frames * FRAME_SAMPLES
+            return F.pad(pcm_S, (0, -len(pcm_S) % self.frame_samples))
+        length = self.piece_frames * self.frame_samples
         return F.pad(pcm_S[:length], (0, max(0, length - len(pcm_S))))
 
 
-def _piece(cut: MonoCut, num_frames: int, generator: torch.Generator) -> Tensor:
-    """A random piece, longer than `num_frames` by what a faster playing takes away."""
-    wanted_s = (num_frames + 1) * FRAME_SAMPLES * PIECE_MARGIN / SAMPLE_RATE_HZ
+def _piece(cut: MonoCut, num_samples: int, generator: torch.Generator) -> Tensor:
+    """A random piece, longer than `num_samples` by a frame and what a faster playing takes away."""
+    wanted_s = (num_samples + FRAME_SAMPLES) * PIECE_MARGIN / SAMPLE_RATE_HZ
     if cut.duration <= wanted_s:
         return pcm_of(cut)
     start_s = float(torch.rand((), generator=generator)) * (cut.duration - wanted_s)

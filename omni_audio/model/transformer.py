@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from omni_audio.audio.units import FRAME_RATE_HZ, PATCH_MEL_FRAMES
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend, Places, visible, visible_blocks
 from omni_audio.model.block import Block
@@ -144,6 +145,13 @@ class OmniModel(nn.Module):
 
     def __init__(self, config: ModelConfig, tokenizer: TokenizerConfig) -> None:
         super().__init__()
+        require(
+            tokenizer.patch_mel_frames == PATCH_MEL_FRAMES,
+            "tokenizer.patch_mel_frames",
+            tokenizer.patch_mel_frames,
+            f"{PATCH_MEL_FRAMES}, the {FRAME_RATE_HZ} frames a second that the network works at",
+            "Use other frame rates for the tokenizer alone.",
+        )
         self.config, self.tokenizer_config = config, tokenizer
         self.vocabulary = Vocabulary(config.num_text, tokenizer.semantic.num_codes)
         self.embed = nn.Embedding(self.vocabulary.size, config.width)

@@ -31,10 +31,22 @@ class CausalConvNeXtBlock(nn.Module):
 
     def forward(self, x_BTC: Tensor, buffer_BCH: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C) and the last kernel - 1 columns -> (B, T, C) and the new last columns."""
-        padded_BCT = torch.cat([buffer_BCH.to(x_BTC.dtype), x_BTC.transpose(1, 2)], dim=-1)
-        hidden_BTC = self.norm(self.depthwise(padded_BCT).transpose(1, 2))
+        padded_BTC = torch.cat([buffer_BCH.transpose(1, 2).to(x_BTC.dtype), x_BTC], 1)
+        hidden_BTC = self.norm(self._convolve(padded_BTC))
         hidden_BTC = self.down(F.gelu(self.up(hidden_BTC)))
-        return x_BTC + self.scale * hidden_BTC, padded_BCT[..., padded_BCT.shape[-1] - self.history :]
+        last_BHC = padded_BTC[:, padded_BTC.shape[1] - self.history :]
+        return x_BTC + self.scale * hidden_BTC, last_BHC.transpose(1, 2)
+
+    def _convolve(self, padded_BTC: Tensor) -> Tensor:
+        """The depthwise convolution over T, done as one of an image of a single row, its channels last.
+
+        On CPUs that takes half of the time of a convolution over a line.
+        """
+        weight_CIK, image_BCIT = self.depthwise.weight, padded_BTC.transpose(1, 2)[:, :, None]
+        found_BCIT = F.conv2d(
+            image_BCIT, weight_CIK[:, :, None], self.depthwise.bias, groups=weight_CIK.shape[0]
+        )
+        return found_BCIT[:, :, 0].transpose(1, 2)
 
 
 class CausalStack(nn.Module):

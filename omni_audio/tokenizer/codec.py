@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from omni_audio.audio.units import FRAME_RATE_HZ, FRAME_SAMPLES, SAMPLE_RATE_HZ
+from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_range
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
@@ -107,19 +107,19 @@ class TokenizerCodec:
 
     name = "omni_audio"
     sample_rate_hz = SAMPLE_RATE_HZ
-    step_samples = FRAME_SAMPLES
     is_trained = True
 
     def __init__(self, tokenizer: AudioTokenizer, num_codebooks: int) -> None:
         require_range("num_codebooks", num_codebooks, 1, tokenizer.config.vq.num_codebooks)
         self.tokenizer = tokenizer
         self.num_codebooks = num_codebooks
+        self.step_samples = tokenizer.config.frame_samples
         self.kbps = tokenizer.config.kilobits_per_second(num_codebooks)
         self.num_parameters = count_parameters(tokenizer)
 
     def encode(self, pcm_S: Tensor) -> CodedSpeech:
         codes = self.tokenizer.encode(check_clip(pcm_S)[None])
-        num_bits = round(codes.semantic_BF.shape[1] * self.kbps * 1000 / FRAME_RATE_HZ)
+        num_bits = round(codes.semantic_BF.shape[1] * self.kbps * 1000 / self.tokenizer.config.frame_rate_hz)
         kept = (codes.semantic_BF, codes.acoustic_BFK[..., : self.num_codebooks])
         return CodedSpeech(kept, num_bits, pcm_S.numel())
 

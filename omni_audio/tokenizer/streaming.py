@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
 
@@ -25,11 +24,13 @@ def encode_blocks(tokenizer: AudioTokenizer, blocks: Iterable[Tensor]) -> Iterat
             yield codes
     num_rest = state.rest_BS.shape[1]
     if num_rest > 0:
-        yield tokenizer.encode_stream(state.rest_BS.new_zeros(1, FRAME_SAMPLES - num_rest), state)[0]
+        yield tokenizer.encode_stream(
+            state.rest_BS.new_zeros(1, tokenizer.config.frame_samples - num_rest), state
+        )[0]
 
 
 def decode_blocks(tokenizer: AudioTokenizer, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Samples (S,) of one sound, as they are complete; 1280 a frame in all.
+    """Samples (S,) of one sound, as they are complete; `frame_samples` a frame in all.
 
     Args:
         tokenizer: in evaluation mode.

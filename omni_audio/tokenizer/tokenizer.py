@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.audio.mel import LogMel, LogMelConfig
-from omni_audio.audio.units import FRAME_RATE_HZ, FRAME_SAMPLES
-from omni_audio.checks import require
+from omni_audio.audio.units import HOP_SAMPLES, PATCH_MEL_FRAMES, SAMPLE_RATE_HZ
+from omni_audio.checks import require, require_positive
 from omni_audio.tokenizer.acoustic import AcousticEncoder, AcousticEncoderConfig
 from omni_audio.tokenizer.causal import StackState
 from omni_audio.tokenizer.losses import MelLossConfig
@@ -25,7 +25,13 @@ from omni_audio.tokenizer.vocoder import Vocoder, VocoderConfig, VocoderState
 
 @dataclass(kw_only=True, slots=True)
 class TokenizerConfig:
-    """All of the audio tokenizer."""
+    """All of the audio tokenizer.
+
+    `patch_mel_frames` is the length of a frame: 8 mel columns of 10 ms make 12.5 frames a second, 4 make 25. The
+    network works at 12.5; other rates are for the tokenizer by itself.
+    """
+
+    patch_mel_frames: int = PATCH_MEL_FRAMES
 
     mel: LogMelConfig = field(default_factory=LogMelConfig)
     encoder: AcousticEncoderConfig = field(default_factory=AcousticEncoderConfig)
@@ -35,6 +41,7 @@ class TokenizerConfig:
     loss: MelLossConfig = field(default_factory=MelLossConfig)
 
     def __post_init__(self) -> None:
+        require_positive("tokenizer.patch_mel_frames", self.patch_mel_frames)
         require(
             self.semantic.num_coarse <= self.vq.num_codebooks,
             "tokenizer.semantic.num_coarse",
@@ -43,12 +50,22 @@ class TokenizerConfig:
             "Lower num_coarse or raise num_codebooks.",
         )
 
+    @property
+    def frame_samples(self) -> int:
+        """Samples of a frame: 1280, which is 80 ms, by default."""
+        return HOP_SAMPLES * self.patch_mel_frames
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames a second: 12.5 by default."""
+        return SAMPLE_RATE_HZ / self.frame_samples
+
     def kilobits_per_second(self, num_codebooks: int | None = None, with_semantic: bool = True) -> float:
         """Bit rate at an operating point: codebooks kept, with or without the semantic code."""
         kept = self.vq.num_codebooks if num_codebooks is None else num_codebooks
         bits = kept * (self.vq.codebook_size - 1).bit_length()
         bits += (self.semantic.num_codes - 1).bit_length() if with_semantic else 0
-        return bits * FRAME_RATE_HZ / 1000
+        return bits * self.frame_rate_hz / 1000
 
 
 @dataclass(slots=True)
@@ -80,15 +97,15 @@ class AudioTokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.mel = LogMel(config.mel)
-        self.encoder = AcousticEncoder(config.encoder, config.mel.num_mels)
+        self.encoder = AcousticEncoder(config.encoder, config.mel.num_mels, config.patch_mel_frames)
         self.quantizer = ResidualVectorQuantizer(config.vq, config.encoder.width)
         self.semantic = SemanticEncoder(config.semantic, config.vq.code_width)
-        self.vocoder = Vocoder(config.vocoder, config.encoder.width)
+        self.vocoder = Vocoder(config.vocoder, config.encoder.width, config.frame_samples)
 
     @property
     def algorithmic_delay_samples(self) -> int:
         """From a sample going in to the same sample coming out: one frame, and the decoder's overlap."""
-        return FRAME_SAMPLES + self.config.vocoder.overlap_samples
+        return self.config.frame_samples + self.config.vocoder.overlap_samples
 
     @property
     def device(self) -> torch.device:
@@ -145,7 +162,7 @@ class AudioTokenizer(nn.Module):
     def acoustic_codes(self, pcm_BS: Tensor) -> Tensor:
         """Acoustic codes (B, F, K) alone, at less than half the cost; arguments and errors as of encode()."""
         _check_pcm(pcm_BS)
-        missing = -pcm_BS.shape[1] % FRAME_SAMPLES
+        missing = -pcm_BS.shape[1] % self.config.frame_samples
         mel_BTM, _ = self.mel(F.pad(pcm_BS.to(self.device), (0, missing)))
         return self.quantizer.encode(self.encoder(mel_BTM)[0])
 
@@ -164,7 +181,8 @@ class AudioTokenizer(nn.Module):
         """Codes of the frames that these samples complete (perhaps none); any chunking gives the same codes."""
         _check_pcm(pcm_BS, may_be_empty=True)
         joined_BS = torch.cat([state.rest_BS, pcm_BS.to(self.device)], -1)
-        ready = joined_BS.shape[1] // FRAME_SAMPLES * FRAME_SAMPLES
+        frame_samples = self.config.frame_samples
+        ready = joined_BS.shape[1] // frame_samples * frame_samples
         rest_BS = joined_BS[:, ready:]
         if ready == 0:
             empty = torch.zeros(pcm_BS.shape[0], 0, dtype=torch.long, device=self.device)
@@ -184,7 +202,7 @@ class AudioTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode(self, acoustic_BFK: Tensor) -> Tensor:
-        """Waveform (B, 1280 F) of acoustic codes (B, F, K'), 1 <= K' <= K coarse codebooks kept.
+        """Waveform (B, frame_samples F) of acoustic codes (B, F, K'), 1 <= K' <= K coarse codebooks kept.
 
         Raises:
             ValueError: no frames, too many codebooks, or a code out of range.
@@ -200,7 +218,7 @@ class AudioTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode_stream(self, acoustic_BFK: Tensor, state: VocoderState) -> tuple[Tensor, VocoderState]:
-        """Samples that these frames complete, and the new state; `vocoder.flush(state)` gives the last 480."""
+        """Samples that these frames complete, and the new state; `vocoder.flush(state)` gives the last."""
         return self.vocoder.stream(self.quantizer.decode(acoustic_BFK.to(self.device)), state)
 
 

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from omni_audio.audio.augment import Augment
-from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.data.corpora.manifests import CorpusPaths
 from omni_audio.data.draws import draw_seed
@@ -98,9 +98,12 @@ class TokenizerTraining:
         )
         loss = config.tokenizer_loss
         piece_frames = None if loss.whole_utterances else loss.segment_frames
+        frame_samples = config.tokenizer.frame_samples
         collates = (
-            TokenizerCollate(Augment(config.data.augment), seed, piece_frames, loss.clean_targets),
-            TokenizerCollate(None, seed),
+            TokenizerCollate(
+                Augment(config.data.augment), seed, piece_frames, loss.clean_targets, frame_samples
+            ),
+            TokenizerCollate(None, seed, frame_samples=frame_samples),
         )
         clips = sample_clips(dev, config.tokenizer_samples)
         every = [
@@ -119,7 +122,7 @@ class TokenizerTraining:
             seed,
             self.make_trainer,
             every,
-            None if piece_frames is None else piece_frames * FRAME_SAMPLES / SAMPLE_RATE_HZ,
+            None if piece_frames is None else piece_frames * frame_samples / SAMPLE_RATE_HZ,
         )
         if ema is not None:
             ema.use()

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.checks import require, require_positive
 from omni_audio.data.tokenizer_data import TokenizerBatch, frame_mask
 from omni_audio.plain import to_plain
@@ -139,7 +138,7 @@ class TokenizerTask(Trained):
         """A random piece of each of the first rows, decoded (B, S), and the sound that it should be."""
         length = min(self.loss.segment_frames, latent_BFD.shape[1])
         context = min(self.loss.context_frames, length - 1)
-        rows = self.loss.decoded_rows
+        rows, frame_samples = self.loss.decoded_rows, self.tokenizer.config.frame_samples
         latest_B = (batch.num_frames_B[:rows] - length).clamp_min(0)
         starts_B = (torch.rand(latest_B.shape, device=latest_B.device) * (latest_B + 1)).long()
         latent = torch.stack(
@@ -148,10 +147,10 @@ class TokenizerTask(Trained):
                 for row, start in zip(latent_BFD[:rows], starts_B.tolist(), strict=True)
             ]
         )
-        decoded_BS = self.tokenizer.vocoder(latent)[:, context * FRAME_SAMPLES :]
+        decoded_BS = self.tokenizer.vocoder(latent)[:, context * frame_samples :]
         target_BS = torch.stack(
             [
-                row[(start + context) * FRAME_SAMPLES : (start + length) * FRAME_SAMPLES]
+                row[(start + context) * frame_samples : (start + length) * frame_samples]
                 for row, start in zip(batch.target_BS[:rows], starts_B.tolist(), strict=True)
             ]
         )

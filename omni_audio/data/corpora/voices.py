@@ -135,6 +135,15 @@ _NUM_RANDOM_FLITE = 40
 _TRAIN_STYLES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jm_kumo")
 _DEV_STYLE = "jf_tebukuro"
 _DRAW_SEED = 20261122
+_NUM_RANDOM_NATURAL = 200
+_NATURAL_STYLES = (
+    "af_alloy af_aoede af_bella af_jessica af_kore af_nicole af_river af_sarah af_sky am_adam am_echo am_eric am_onyx "
+    "am_puck am_santa bf_alice bf_isabella bm_daniel bm_fable bm_lewis ef_dora em_alex em_santa ff_siwis hf_alpha "
+    "hf_beta hm_omega hm_psi if_sara im_nicola jf_alpha jf_gongitsune jf_nezumi jm_kumo pf_dora pm_alex pm_santa "
+    "zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang"
+)
+"""Kokoro's own styles; the second letter is the sex. No voice has af_heart, af_nova, am_fenrir, am_liam, am_michael,
+bf_emma, bf_lily or bm_george: these English ones are held out."""
 
 
 def _espeak(rows: tuple[tuple[str, str, float, float], ...], split: str) -> list[Voice]:
@@ -262,6 +271,31 @@ def flite_voices() -> list[Voice]:
                 accent=rng.choice(sorted(SPEAKERS_HZ)),
                 speed=round(rng.uniform(0.85, 1.25), 2),
                 pitch=round(rng.uniform(0.85, 1.25), 2),
+            )
+        )
+    return voices
+
+
+def natural_voices() -> list[Voice]:
+    """Voices of Kokoro's own 54 styles, for drills: a style each, or two halves of two styles of one sex.
+
+    The registry has none, since they need more styles than the package's (kokoro_engine.STYLES_VARIABLE).
+    """
+    voices = []
+    for number in range(_NUM_RANDOM_NATURAL):
+        rng = random.Random(f"{_DRAW_SEED} natural {number}")
+        accent = rng.choice(_TRAIN_ACCENTS)
+        timbre = rng.choice(_NATURAL_STYLES.split())
+        same_sex = [name for name in _NATURAL_STYLES.split() if name[1] == timbre[1]]
+        prosody = rng.choice((timbre, rng.choice(same_sex)))
+        voices.append(
+            Voice(
+                name=f"kokoro-natural-{number:03d}",
+                engine=Engine.KOKORO,
+                split="train",
+                accent=_ESPEAK_IDS.get(accent, accent),
+                variant=f"{timbre}:1|{prosody}:1",
+                speed=round(rng.uniform(0.85, 1.25), 2),
             )
         )
     return voices

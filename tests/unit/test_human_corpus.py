@@ -174,8 +174,8 @@ def test_cuts_hold_words_language_and_sound(corpus: CorpusPaths) -> None:
 
 def test_datasheet(corpus: CorpusPaths) -> None:
     sheet = json.loads(corpus.datasheet.read_text(encoding="utf-8"))
-    assert sheet["splits"]["test"]["num_cuts"] == 3 * 4 + 1
-    assert sheet["splits"]["test"]["num_with_text"] == 3 * 2 + 1
+    assert sheet["splits"]["test"]["num_cuts"] == 2 * 4 + 1
+    assert sheet["splits"]["test"]["num_with_text"] == 2 * 2 + 1
     allison = sheet["speakers"]["test"]["allison-smith"]
     assert allison["num_cuts"] == 8
     assert allison["languages"] == ["en", "es"]

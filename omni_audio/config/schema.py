@@ -22,6 +22,7 @@ from omni_audio.training.samples import SamplesConfig
 from omni_audio.training.semantic_task import SemanticLossConfig
 from omni_audio.training.tokenizer_task import TokenizerLossConfig
 from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.int8_rows import StoredWeights
 
 NEWEST = "newest"
 
@@ -74,6 +75,7 @@ class RootConfig:
         stages: What to run; done stages are skipped.
         build: For eval and serve: the build folder, or `newest`.
         tokenizer_build: For train: a build whose tokenizer is taken as it is; None trains one.
+        tokenizer_storage: How builds store the tokenizer's weights.
         base: For train: the build that the network starts from, with tokenizer and texts as they are; None starts from
             nothing.
         tuning: What of the base is trained: its whole network, or adapters beside it.
@@ -93,6 +95,7 @@ class RootConfig:
     stages: list[Stage] = field(default_factory=lambda: list(Stage))
     build: str = NEWEST
     tokenizer_build: str | None = None
+    tokenizer_storage: StoredWeights = StoredWeights.float16
     base: str | None = None
     tuning: Tuning = Tuning.whole
     lora: LoraConfig = field(default_factory=LoraConfig)

@@ -20,6 +20,7 @@ from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import from_plain, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
 from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.int8_rows import SCALE, StoredWeights, pack_rows, unpack_rows
 
 CONFIG, CARD, TEXT = "config.json", "card.json", "text.json"
 TOKENIZER_WEIGHTS, MODEL_WEIGHTS = "tokenizer.safetensors", "model.safetensors"
@@ -27,14 +28,20 @@ NF4 = "nf4"
 """Key of config.json where the network's weights lie packed: its NF4Config."""
 
 
-def _save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Half precision, which halves the file."""
+def _save_weights(
+    state: dict[str, Tensor], path: Path, stored: StoredWeights = StoredWeights.float16
+) -> None:
+    """Half precision, which halves the file; with int8 the matrices take a quarter, scales of their rows stay whole."""
+    kept = pack_rows(state) if stored is StoredWeights.int8 else state
     tensors = {
-        name: tensor.detach().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in state.items()
+        name: tensor.detach().to(_stored_dtype(name, tensor)).contiguous() for name, tensor in kept.items()
     }
     save_file(tensors, path)
     path.chmod(0o644)
+
+
+def _stored_dtype(name: str, tensor: Tensor) -> torch.dtype:
+    return torch.float16 if tensor.is_floating_point() and not name.endswith(SCALE) else tensor.dtype
 
 
 def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -45,7 +52,7 @@ def _load_weights(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     require_file("weights", path)
     try:
-        tensors = load_file(path)
+        tensors = unpack_rows(load_file(path), path)
     except SafetensorError as error:
         raise unreadable(path, str(error)) from error
     found, expected = ({name: t.shape for name, t in some.items()} for some in (tensors, own))
@@ -83,24 +90,40 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     draft.replace(folder)
 
 
-def _write(folder: Path, tokenizer: AudioTokenizer, card: dict[str, Any], config: dict[str, Any]) -> None:
-    _save_weights(tokenizer.shipped_state(), folder / TOKENIZER_WEIGHTS)
+def _write(
+    folder: Path,
+    tokenizer: AudioTokenizer,
+    card: dict[str, Any],
+    config: dict[str, Any],
+    stored: StoredWeights,
+) -> None:
+    _save_weights(tokenizer.shipped_state(), folder / TOKENIZER_WEIGHTS, stored)
     (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
 
-def save_tokenizer_build(folder: Path, tokenizer: AudioTokenizer, card: dict[str, Any]) -> None:
+def save_tokenizer_build(
+    folder: Path,
+    tokenizer: AudioTokenizer,
+    card: dict[str, Any],
+    stored: StoredWeights = StoredWeights.float16,
+) -> None:
     """Writes a build of the audio tokenizer alone, whole or not at all.
 
     Raises:
         ValueError: the folder is there already.
     """
     with whole_folder(folder) as draft:
-        _write(draft, tokenizer, card, {"tokenizer": to_plain(tokenizer.config)})
+        _write(draft, tokenizer, card, {"tokenizer": to_plain(tokenizer.config)}, stored)
 
 
 def save_build(
-    folder: Path, tokenizer: AudioTokenizer, model: OmniModel, text: TextTokenizer, card: dict[str, Any]
+    folder: Path,
+    tokenizer: AudioTokenizer,
+    model: OmniModel,
+    text: TextTokenizer,
+    card: dict[str, Any],
+    stored: StoredWeights = StoredWeights.float16,
 ) -> None:
     """Writes a whole build, or nothing.
 
@@ -111,7 +134,7 @@ def save_build(
         _save_weights(model.state_dict(), draft / MODEL_WEIGHTS)
         text.save(draft / TEXT)
         config = {"tokenizer": to_plain(tokenizer.config), "model": to_plain(model.config)}
-        _write(draft, tokenizer, card, config)
+        _write(draft, tokenizer, card, config, stored)
 
 
 def read_json(name: str, path: Path) -> dict[str, Any]:

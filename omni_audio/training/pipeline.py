@@ -174,7 +174,12 @@ class Run:
 
     def _save_tokenizer(self, folder: Path, tokenizer: AudioTokenizer) -> None:
         shutil.rmtree(folder / TOKENIZER_BUILD, ignore_errors=True)
-        save_tokenizer_build(folder / TOKENIZER_BUILD, tokenizer, self._card("tokenizer", tokenizer))
+        save_tokenizer_build(
+            folder / TOKENIZER_BUILD,
+            tokenizer,
+            self._card("tokenizer", tokenizer),
+            self.config.tokenizer_storage,
+        )
 
     def semantic(self) -> None:
         """Trains the semantic level further, unless the tokenizer was taken whole from a build; then uses it."""
@@ -319,7 +324,7 @@ class Run:
         folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
         text = TextTokenizer.load(self.folders["model"] / TEXT)
         card = self._card(self.config.size, model) | {TRAINED_WEIGHTS: weights_hash(state)}
-        save_build(folder, tokenizer, model, text, card)
+        save_build(folder, tokenizer, model, text, card, self.config.tokenizer_storage)
         print(f"build: {folder}", flush=True)
         return folder
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from omni_audio.weight_quant.int8_rows import SCALE
 from omni_audio.weight_quant.stored import StoredTensor, stored_file
 
 MODULES = {
@@ -79,12 +80,12 @@ def _owner(name: str) -> str:
 
 
 def _sum(module: str, tensors: dict[str, StoredTensor], packed: set[str]) -> StoredBits:
-    """All of these: two parameters a byte of packed codes, none in their statistics."""
+    """All of these: two parameters a byte of packed codes, none in their statistics or in scales of rows."""
     num_parameters = 0
     for name, tensor in tensors.items():
         if name in packed:
             num_parameters += 2 * tensor.num_values
-        elif _owner(name) not in packed and not name.startswith(SHARED):
+        elif _owner(name) not in packed and not name.startswith(SHARED) and not name.endswith(SCALE):
             num_parameters += tensor.num_values
     return StoredBits(module, num_parameters, sum(tensor.num_bytes for tensor in tensors.values()))
 

@@ -24,7 +24,8 @@ from omni_audio.model.build import (
 )
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
-from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
+from omni_audio.weight_quant.int8_rows import StoredWeights
 
 
 @pytest.fixture
@@ -62,6 +63,37 @@ def test_a_tokenizer_build_has_no_model(tmp_path: Path, tiny_tokenizer: AudioTok
     assert load_tokenizer(folder).config == tiny_tokenizer.config
     with pytest.raises(ValueError, match="This one holds a tokenizer only"):
         Assistant.load(folder)
+
+
+def test_eight_bit_weights_halve_the_file_and_stay_near(tmp_path: Path) -> None:
+    config = TokenizerConfig()
+    config.encoder.width, config.vocoder.width = 128, 128
+    tokenizer = AudioTokenizer(config).eval()
+    sizes = {}
+    for stored in StoredWeights:
+        save_tokenizer_build(tmp_path / stored.value, tokenizer, {"name": "tokenizer"}, stored)
+        sizes[stored] = (tmp_path / stored.value / TOKENIZER_WEIGHTS).stat().st_size
+    assert sizes[StoredWeights.int8] < 0.62 * sizes[StoredWeights.float16]
+    loaded = load_tokenizer(tmp_path / "int8")
+    for name, tensor in tokenizer.shipped_state().items():
+        found, tensor = loaded.shipped_state()[name].float(), tensor.float()
+        allowed = (
+            tensor.abs().amax(-1, keepdim=True) / 250 if name.endswith(".weight") else tensor.abs() / 1000
+        )
+        assert ((found - tensor).abs() <= allowed + 1e-6).all(), name
+    assert not torch.equal(loaded.encoder.patch.weight, tokenizer.encoder.patch.weight)
+    save_tokenizer_build(tmp_path / "again", loaded, {"name": "tokenizer"}, StoredWeights.int8)
+    assert load_tokenizer(tmp_path / "again").fingerprint() == loaded.fingerprint()
+
+
+def test_eight_bit_weights_without_their_scales_are_refused(tmp_path: Path) -> None:
+    tokenizer = AudioTokenizer(TokenizerConfig())
+    save_tokenizer_build(tmp_path / "build", tokenizer, {"name": "tokenizer"}, StoredWeights.int8)
+    weights = load_file(tmp_path / "build" / TOKENIZER_WEIGHTS)
+    del weights["encoder.patch.weight.row_scale"]
+    save_file(weights, tmp_path / "build" / TOKENIZER_WEIGHTS)
+    with pytest.raises(ValueError, match=r"encoder.patch.weight holds 8-bit integers without"):
+        load_tokenizer(tmp_path / "build")
 
 
 def test_weights_of_another_config_are_refused(build: Path) -> None:

@@ -62,9 +62,11 @@ HEADLINE = (
     "dnsmos",
     "dnsmos_ratio",
     "distillmos",
+    "distillmos_ratio",
     "wer_percent",
     "wer_delta_points",
     "speaker_similarity",
+    "speaker_similarity_ratio",
 )
 PACKAGES = (
     "torch",
@@ -207,7 +209,7 @@ def measure_quality(
     torch.set_num_threads(1)  # the workers share the cores
     for name, clips in sets.items():
         originals = hear(clips, [clip.pcm_S for clip in clips], tools, workers)
-        rows.append(original_row(name, originals))
+        rows.append(original_row(name, clips, originals))
         for codec in tqdm(codecs.values(), desc=f"quality, {name}", unit="codec"):
             rows.append(codec_row(name, codec, clips, originals, tools, workers))
     return rows

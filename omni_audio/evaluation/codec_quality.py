@@ -136,11 +136,25 @@ class QualityRow:
     lag_ms: float | None = None
 
 
-def original_row(name: str, heard: Sequence[Heard]) -> QualityRow:
-    """The clips themselves, 16-bit PCM."""
+def original_row(name: str, clips: Sequence[SpeechClip], heard: Sequence[Heard]) -> QualityRow:
+    """The clips themselves, 16-bit PCM; `speaker_similarity` is that of two different clips of one speaker."""
     row = QualityRow(clips=name, codec="original", kbps=SAMPLE_RATE_HZ * 16 / 1000, n=len(heard))
     _add_heard(row, heard)
+    _add_mean(row, "speaker_similarity", same_speaker_similarities(clips, heard))
     return row
+
+
+def same_speaker_similarities(clips: Sequence[SpeechClip], heard: Sequence[Heard]) -> list[float]:
+    """Cosine of each clip's voice and that of the next clip of the same speaker, where there is one."""
+    last: dict[str, Tensor] = {}
+    found = []
+    for clip, now in zip(clips, heard, strict=True):
+        if now.voice_D is None:
+            continue
+        if clip.voice in last:
+            found.append(float(now.voice_D @ last[clip.voice]))
+        last[clip.voice] = now.voice_D
+    return found
 
 
 def codec_row(
@@ -176,6 +190,12 @@ def codec_row(
     heard = hear(clips, decoded, tools, workers)
     _add_heard(row, heard)
     _add_beside_original(row, heard, originals)
+    level = same_speaker_similarities(clips, originals)
+    if level and "speaker_similarity" in row.scores:
+        found, of_speaker = row.scores["speaker_similarity"], sum(level) / len(level)
+        row.scores["speaker_similarity_ratio"] = Score(
+            found.value / of_speaker, found.low / of_speaker, found.high / of_speaker, found.n
+        )
     return row
 
 

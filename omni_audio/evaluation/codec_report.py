@@ -20,6 +20,7 @@ COLUMNS = {
     "wer_percent": "WER %",
     "wer_delta_points": "WER delta",
     "speaker_similarity": "speaker",
+    "speaker_similarity_ratio": "of same speaker",
 }
 PANELS = ("stoi", "pesq_wb", "dnsmos", "distillmos", "wer_percent", "speaker_similarity")
 COLOURS = {

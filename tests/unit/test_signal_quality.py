@@ -9,14 +9,16 @@ from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 
 from omni_audio.audio.io import load_audio
 from omni_audio.evaluation import signal_quality
-from omni_audio.evaluation.codec_clips import clips_of_cuts, clips_of_folder
+from omni_audio.evaluation.codec_clips import SpeechClip, clips_of_cuts, clips_of_folder
 from omni_audio.evaluation.codec_quality import (
+    Heard,
     Instruments,
     QualityRow,
     codec_row,
     hear,
     open_instruments,
     original_row,
+    same_speaker_similarities,
     semantic_ctc_wer,
 )
 from omni_audio.evaluation.codec_report import plot_quality, quality_table
@@ -171,7 +173,7 @@ def test_rows_of_codecs(tiny_tokenizer, tmp_path):
     tools = Instruments(signal={"si_sdr_db": si_sdr_db, "mel_distance": mel_distance})
     tools.judge = Parrot([*right, right[0], "", *right])
     originals = hear(clips, [clip.pcm_S for clip in clips], tools, 1)
-    rows = [original_row("human", originals)]
+    rows = [original_row("human", clips, originals)]
     for codec in (TokenizerCodec(tiny_tokenizer, 4), OpusBaseline(12)):
         rows.append(codec_row("human", codec, clips, originals, tools, 1))
     source, ours, opus = rows
@@ -189,6 +191,18 @@ def test_rows_of_codecs(tiny_tokenizer, tmp_path):
     heard = semantic_ctc_wer(tiny_tokenizer, clips)
     assert heard is not None
     assert heard.value > 50  # untrained
+
+
+def test_the_level_of_one_speaker_is_that_of_two_of_its_clips():
+    voices = {"a": [[1.0, 0.0], [0.6, 0.8], [0.6, 0.8]], "b": [[0.0, 1.0]]}
+    order = ("a", "b", "a", "a")
+    clips = [SpeechClip(str(place), voice, None, torch.zeros(1)) for place, voice in enumerate(order)]
+    heard = [Heard({}, None, torch.tensor(voices[voice].pop(0))) for voice in order]
+    assert same_speaker_similarities(clips, heard) == pytest.approx([0.6, 1.0])
+    row = original_row("human", clips, heard)
+    assert row.scores["speaker_similarity"].value == pytest.approx(0.8)
+    assert row.scores["speaker_similarity"].n == 2
+    assert same_speaker_similarities(clips[:2], heard[:2]) == []
 
 
 def test_nothing_measured_is_no_column():

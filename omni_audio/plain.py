@@ -5,7 +5,10 @@ import types
 import typing
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+LATER: Final = {"later": True}
+"""Metadata of a field that older files do not have: its default is what they did."""
 
 
 def to_plain(value: Any) -> Any:
@@ -34,6 +37,8 @@ def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
 def from_plain(kind: Any, value: Any, name: str = "config") -> Any:
     """Rebuilds a dataclass of `kind` from what to_plain gave; unknown or missing keys are errors.
 
+    A key whose field is marked as LATER may be missing.
+
     Raises:
         ValueError: keys that do not fit the dataclass.
     """
@@ -43,9 +48,10 @@ def from_plain(kind: Any, value: Any, name: str = "config") -> Any:
         kind = next(option for option in typing.get_args(kind) if option is not type(None))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = typing.get_type_hints(kind)
-        if set(value) != set(hints):
+        later = {field.name for field in dataclasses.fields(kind) if field.metadata == LATER}
+        if not set(hints) - later <= set(value) <= set(hints):
             raise ValueError(
-                f"{name} has keys {sorted(value)}: expected {sorted(hints)}. It was written by another version."
+                f"{name} has keys {sorted(value)}: expected {sorted(hints)}. It was written by another version"
             )
         return kind(**{key: from_plain(hints[key], entry, f"{name}.{key}") for key, entry in value.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -1,11 +1,12 @@
 """Acoustic encoder: log-mel columns -> one latent a frame, causal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from einops import rearrange
 from torch import Tensor, nn
 
 from omni_audio.checks import require_positive
+from omni_audio.plain import LATER
 from omni_audio.tokenizer.causal import CausalStack, StackState
 
 
@@ -16,7 +17,7 @@ class AcousticEncoderConfig:
     width: int = 256
     num_blocks: int = 5
     kernel: int = 5
-    expansion: int = 4
+    expansion: int = field(default=4, metadata=LATER)
 
     def __post_init__(self) -> None:
         require_positive("tokenizer.encoder.width", self.width)

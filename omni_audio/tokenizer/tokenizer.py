@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from omni_audio.audio.mel import LogMel, LogMelConfig
 from omni_audio.audio.units import HOP_SAMPLES, PATCH_MEL_FRAMES, SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_positive
+from omni_audio.plain import LATER
 from omni_audio.tokenizer.acoustic import AcousticEncoder, AcousticEncoderConfig
 from omni_audio.tokenizer.causal import StackState
 from omni_audio.tokenizer.losses import MelLossConfig
@@ -31,7 +32,7 @@ class TokenizerConfig:
     network works at 12.5; other rates are for the tokenizer by itself.
     """
 
-    patch_mel_frames: int = PATCH_MEL_FRAMES
+    patch_mel_frames: int = field(default=PATCH_MEL_FRAMES, metadata=LATER)
 
     mel: LogMelConfig = field(default_factory=LogMelConfig)
     encoder: AcousticEncoderConfig = field(default_factory=AcousticEncoderConfig)

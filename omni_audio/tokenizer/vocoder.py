@@ -4,7 +4,7 @@ Source: Vocos (Siuzdak 2023, section 3.2), made causal: STFT column j ends at sa
 complete `n_fft - hop` samples after its column began; that overlap is the decoder's share of the algorithmic delay.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive
+from omni_audio.plain import LATER
 from omni_audio.tokenizer.causal import CausalStack, StackState
 
 MAX_LOG_MAGNITUDE = 5.0
@@ -26,8 +27,8 @@ class VocoderConfig:
     width: int = 256
     num_blocks: int = 6
     kernel: int = 7
-    expansion: int = 4
-    hop_samples: int = 160
+    expansion: int = field(default=4, metadata=LATER)
+    hop_samples: int = field(default=160, metadata=LATER)
     n_fft: int = 640
 
     def __post_init__(self) -> None:

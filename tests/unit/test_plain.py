@@ -9,6 +9,7 @@ import pytest
 from tiny import tiny_model_config, tiny_tokenizer_config
 
 from omni_audio.model.attention import AttentionBackend
+from omni_audio.model.build import load_tokenizer
 from omni_audio.model.transformer import ModelConfig
 from omni_audio.plain import from_plain, to_plain
 from omni_audio.tokenizer.tokenizer import TokenizerConfig
@@ -36,6 +37,20 @@ def test_unknown_and_missing_keys_are_named() -> None:
     missing = {**plain, "depth": {key: value for key, value in plain["depth"].items() if key != "width"}}
     with pytest.raises(ValueError, match=r"model\.depth has keys .*expected .*'width'"):
         from_plain(ModelConfig, missing, "model")
+
+
+def test_a_key_that_came_later_may_be_missing() -> None:
+    plain = to_plain(TokenizerConfig())
+    del plain["patch_mel_frames"], plain["vocoder"]["hop_samples"]
+    assert from_plain(TokenizerConfig, plain) == TokenizerConfig()
+    del plain["vocoder"]["n_fft"]
+    with pytest.raises(ValueError, match=r"vocoder has keys .*expected .*'n_fft'"):
+        from_plain(TokenizerConfig, plain)
+
+
+@pytest.mark.parametrize("folder", sorted(Path("builds").iterdir()), ids=lambda folder: folder.name)
+def test_every_build_of_the_repository_can_be_read(folder: Path) -> None:
+    load_tokenizer(folder)
 
 
 def test_a_value_that_is_not_allowed_is_refused() -> None:

@@ -1,0 +1,60 @@
+// The words of an answer as they come, with the one that is being said marked.
+
+const SECONDS_PER_LETTER = 0.07; // of English speech at speed 1, blanks included: about 14 letters a second
+
+/**
+ * Estimates how far into the words the voice is. The API gives no times of words, so it is the share of the played time:
+ * exact at both ends and off by a word or two between them. While the answer still arrives its length is not known either,
+ * and is guessed from the letters that are there.
+ *
+ * @param {{heardS: number, receivedS: number, numLetters: number, speed: number, isWhole: boolean}} state
+ * @returns {number} 0 to 1
+ */
+export function shareSaid({ heardS, receivedS, numLetters, speed, isWhole }) {
+  const guessS = (numLetters * SECONDS_PER_LETTER) / speed;
+  const totalS = isWhole ? receivedS : Math.max(receivedS, guessS);
+  return totalS > 0 ? Math.min(1, heardS / totalS) : 0;
+}
+
+export class Transcript {
+  #element;
+  #words = []; // {span, start, end}: places in the text
+  #now = null;
+  text = "";
+
+  /** @param {HTMLElement} element that holds the words and nothing else */
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** @param {string} text the next letters; they may go on in the middle of a word */
+  append(text) {
+    for (const [part] of text.matchAll(/\s+|\S+/g)) {
+      const isBlank = /^\s/.test(part);
+      const last = this.#words.at(-1);
+      if (isBlank) {
+        this.#element.append(part);
+      } else if (last && last.end === this.text.length) {
+        last.span.textContent += part;
+        last.end += part.length;
+      } else {
+        const span = document.createElement("span");
+        span.className = "word";
+        span.textContent = part;
+        this.#element.append(span);
+        this.#words.push({ span, start: this.text.length, end: this.text.length + part.length });
+      }
+      this.text += part;
+    }
+  }
+
+  /** @param {number | null} share 0 to 1 of the text that was said; null marks no word */
+  mark(share) {
+    const place = share === null ? -1 : share * this.text.length;
+    const word = share === null ? null : this.#words.find(({ end }) => place < end) ?? this.#words.at(-1) ?? null;
+    if (word === this.#now) return;
+    this.#now?.span.classList.remove("now");
+    word?.span.classList.add("now");
+    this.#now = word;
+  }
+}

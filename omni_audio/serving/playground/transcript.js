@@ -19,7 +19,8 @@ export function shareSaid({ heardS, receivedS, numLetters, speed, isWhole }) {
 export class Transcript {
   #element;
   #words = []; // {span, start, end}: places in the text
-  #now = null;
+  #now; // the marked word's element
+  #place = 0; // letters that were said; never back, though the estimate may go
   text = "";
 
   /** @param {HTMLElement} element that holds the words and nothing else */
@@ -48,13 +49,13 @@ export class Transcript {
     }
   }
 
-  /** @param {number | null} share 0 to 1 of the text that was said; null marks no word */
+  /** @param {number | null} share 0 to 1 of the text that was said; null marks no word, and the next begins anew */
   mark(share) {
-    const place = share === null ? -1 : share * this.text.length;
-    const word = share === null ? null : this.#words.find(({ end }) => place < end) ?? this.#words.at(-1) ?? null;
-    if (word === this.#now) return;
-    this.#now?.span.classList.remove("now");
-    word?.span.classList.add("now");
-    this.#now = word;
+    this.#place = share === null ? 0 : Math.max(this.#place, share * this.text.length);
+    const span = share === null ? undefined : (this.#words.find(({ end }) => this.#place < end) ?? this.#words.at(-1))?.span;
+    if (span === this.#now) return;
+    this.#now?.classList.remove("now");
+    span?.classList.add("now");
+    this.#now = span;
   }
 }

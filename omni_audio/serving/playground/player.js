@@ -1,7 +1,8 @@
 // Sound that is played while it still arrives.
 
 export const ANSWER_RATE_HZ = 24000;
-const LEAD_S = 0.06; // a chunk is planned so far ahead when nothing is playing
+const FIRST_LEAD_S = 0.06; // a chunk is planned so far ahead when nothing is playing
+const MOST_LEAD_S = 0.5;
 
 let context = null;
 let current = null; // one sound at a time
@@ -25,6 +26,7 @@ export class PlayingSound {
   #spans = []; // {start, end}: seconds of the context's clock, of the pieces that were not heard to their end
   #sources = new Set();
   #heardBeforeS = 0; // of pieces that are no longer in #spans
+  #leadS = FIRST_LEAD_S; // doubled at each gap: where sound comes in bursts, few long pauses are better than many
   #hasEnd = false;
   #onEnd = () => {};
   receivedS = 0;
@@ -49,8 +51,11 @@ export class PlayingSound {
     const now = this.context.currentTime;
     const due = this.#spans.at(-1)?.end ?? 0;
     const isLate = due < now;
-    if (isLate && this.receivedS > 0) this.numGaps += 1;
-    const start = isLate ? now + LEAD_S : due;
+    if (isLate && this.receivedS > 0) {
+      this.numGaps += 1;
+      this.#leadS = Math.min(MOST_LEAD_S, 2 * this.#leadS);
+    }
+    const start = isLate ? now + this.#leadS : due;
     this.#spans.push({ start, end: start + buffer.duration });
     this.receivedS += buffer.duration;
     this.#sources.add(source);

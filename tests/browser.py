@@ -65,7 +65,9 @@ class Watched:
 
     def click(self, control):
         """Clicks; what the page says afterwards is of this click."""
-        self.page.evaluate("document.querySelector('#status').textContent = ''")
+        self.page.evaluate(
+            "for (const id of ['status', 'error']) document.getElementById(id).textContent = ''"
+        )
         self.page.click(control)
 
     def wait_until(self, condition):

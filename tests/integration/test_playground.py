@@ -298,40 +298,48 @@ def test_a_tool_call_is_shown_and_its_result_sent(watched, scripted_server):
         assert watched.complaints == []
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[{", "expected JSON"),
-        ('{"type": "function"}', "expected a JSON array"),
-        ('[{"type": "custom"}]', "tools[0].type"),
-        ('[{"type": "function", "function": {"name": "a b"}}]', "tools[0].function.name"),
-        ('[{"type": "function", "function": {"name": "a", "parameters": 3}}]', "parameters = 3"),
-    ],
-)
-def test_the_tools_editor_refuses_what_is_no_list_of_tools(watched, server_url, text, message):
+WRONG_TOOLS = {
+    "[{": "expected JSON",
+    '{"type": "function"}': "expected a JSON array",
+    '[{"type": "custom"}]': "tools[0].type",
+    '[{"type": "function", "function": {"name": "a b"}}]': "tools[0].function.name",
+    '[{"type": "function", "function": {"name": "a", "parameters": 3}}]': "parameters = 3",
+}
+
+
+def test_the_tools_editor_refuses_what_is_no_list_of_tools(watched, server_url):
     watched.open(server_url)
     page = watched.page
-    page.fill("#tools", text)
-    assert message in watched.text("#tools-message")
-    assert page.get_attribute("#tools", "aria-invalid") == "true"
-    watched.send("hello")
-    error = watched.wait_for_error()
-    assert message in error
-    assert "is not allowed: expected" in error
-    assert page.evaluate("document.activeElement.id") == "tools"
-    assert page.input_value("#text") == "hello", "what was typed is not lost"
+    for text, message in WRONG_TOOLS.items():
+        page.fill("#tools", text)
+        assert message in watched.text("#tools-message")
+        assert page.get_attribute("#tools", "aria-invalid") == "true"
+        watched.send("hello")
+        error = watched.wait_for_error()
+        assert message in error
+        assert "is not allowed: expected" in error
+        assert page.evaluate("document.activeElement.id") == "tools"
+        assert page.input_value("#text") == "hello", "what was typed is not lost"
+        page.fill("#tools", "[]")
+        assert page.get_attribute("#tools", "aria-invalid") == "false"
+        assert watched.text("#tools-message") == "No tools."
     assert watched.bodies == []
-    page.fill("#tools", "[]")
-    assert page.get_attribute("#tools", "aria-invalid") == "false"
 
 
-@pytest.mark.parametrize(("control", "value"), [("speed", "5"), ("temperature", "3"), ("max-tokens", "0.5")])
-def test_a_setting_out_of_range_is_refused(watched, server_url, control, value):
+def test_a_setting_out_of_range_is_refused(watched, server_url):
     watched.open(server_url)
-    watched.page.fill(f"#{control}", value)
-    watched.send("hello")
-    assert f'= "{value}" is not allowed' in watched.wait_for_error()
-    assert watched.page.evaluate("document.activeElement.id") == control
+    page = watched.page
+    for control, value, allowed in (
+        ("speed", "5", "1"),
+        ("temperature", "3", "0"),
+        ("max-tokens", "0.5", ""),
+    ):
+        page.fill(f"#{control}", value)
+        watched.send("hello")
+        assert f'= "{value}" is not allowed' in watched.wait_for_error()
+        assert page.evaluate("document.activeElement.id") == control
+        assert page.get_attribute(f"#{control}", "aria-invalid") == "true"
+        page.fill(f"#{control}", allowed)
     assert watched.bodies == []
 
 

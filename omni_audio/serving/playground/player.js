@@ -49,7 +49,7 @@ export class PlayingSound {
     buffer.copyToChannel(pcm, 0);
     const source = new AudioBufferSourceNode(this.context, { buffer });
     const now = this.context.currentTime;
-    const due = this.#spans.at(-1)?.end ?? 0;
+    const due = this.#spans.at(-1)?.end ?? -Infinity;
     const isLate = due < now;
     if (isLate && this.receivedS > 0) {
       this.numGaps += 1;

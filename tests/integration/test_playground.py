@@ -129,6 +129,10 @@ def test_a_held_button_sends_what_the_microphone_heard_and_the_answer_is_heard(w
         assert is_drawn(page, "li.request canvas")
         assert is_drawn(page, "li.answer canvas")
         assert "of sound" in watched.figure("usage")
+
+        page.get_by_role("button", name="Play the answer").click()
+        watched.wait_until("document.querySelector('.answer .word.now') !== null")
+        watched.wait_until("document.querySelector('.answer .word.now') === null")
         assert watched.complaints == []
 
 
@@ -144,6 +148,20 @@ def test_a_short_press_listens_until_the_next(watched, scripted_server):
         button.click()
         watched.wait_for_status("The answer is over.")
         assert len(sound_of(watched.bodies[-1])[0]) > 0.3 * SAMPLE_RATE_HZ
+
+
+def test_a_microphone_that_is_refused_is_told_in_words(watched, server_url):
+    watched.open(server_url)
+    watched.page.evaluate(
+        """() => {
+            const refuse = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+            navigator.mediaDevices.getUserMedia = refuse;
+        }"""
+    )
+    watched.page.click("#press-to-talk")
+    assert "was not allowed to use the microphone" in watched.wait_for_error()
+    assert watched.text("#press-to-talk") == "Hold to talk"
+    assert watched.bodies == []
 
 
 def test_the_network_itself_answers_a_spoken_request(watched, server_url):

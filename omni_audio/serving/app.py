@@ -19,6 +19,7 @@ from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import RequestHeadersMiddleware
 from omni_audio.serving.pieces import AnswerPiece, answer_pieces
+from omni_audio.serving.playground_page import add_playground
 from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
 from omni_audio.serving.service import ChatService
@@ -111,6 +112,8 @@ def create_app(service: ChatService) -> FastAPI:
     async def metrics() -> Response:
         return Response(service.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
+    if service.config.playground:
+        add_playground(app, service)
     return app
 
 

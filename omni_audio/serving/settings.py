@@ -59,6 +59,7 @@ class ServerConfig:
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
         answer_limit: spoken answers kept for that.
+        playground: serve the page at `/` that talks to this server; it needs no key, what it asks for does.
         limits: of one request.
     """
 
@@ -77,6 +78,7 @@ class ServerConfig:
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", "gpt-4o-audio-preview"])
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
+    playground: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from omni_audio.data.corpora.assistant.make_calls import (
     make_tool_call,
     make_two_calls,
 )
+from omni_audio.data.corpora.assistant.make_instructions import make_instruction
 from omni_audio.data.corpora.assistant.make_talks import (
     make_correction,
     make_dialogue,
@@ -21,7 +22,6 @@ from omni_audio.data.corpora.assistant.make_talks import (
 )
 from omni_audio.data.corpora.assistant.make_words import (
     make_fact,
-    make_instruction,
     make_no_tool,
     make_small_talk,
 )

@@ -18,7 +18,7 @@ from omni_audio.data.corpora.assistant.replies import reply_to
 from omni_audio.data.corpora.assistant.slots import SLOTS, draw_other, fill, pick, with_articles
 from omni_audio.data.corpora.assistant.tools import AREA_OF_TOOL, TOOL_NAMES
 from omni_audio.data.corpora.assistant.wordings import Template
-from omni_audio.data.corpora.assistant.wordings_follow import JOINED, REPAIRS, SPELLED, SPELLED_TOOLS
+from omni_audio.data.corpora.assistant.wordings_later import JOINED, REPAIRS, SPELLED, SPELLED_TOOLS
 
 QUERY_TOOLS: Final = (
     "get_time", "get_date", "check_timer", "list_reminders", "get_weather", "get_temperature", "read_messages",

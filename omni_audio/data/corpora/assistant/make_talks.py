@@ -19,9 +19,6 @@ from omni_audio.data.corpora.assistant.slots import Arguments, draw_other, fill,
 from omni_audio.data.corpora.assistant.tools import AREA_OF_TOOL, TOOL_NAMES
 from omni_audio.data.corpora.assistant.wordings import Template
 from omni_audio.data.corpora.assistant.wordings_follow import (
-    ANSWERS,
-    CHANGES,
-    CORRECTIONS,
     QUESTION_WORDINGS,
     QUESTIONS,
     RELATION_WORDINGS,
@@ -30,6 +27,7 @@ from omni_audio.data.corpora.assistant.wordings_follow import (
     THANKS_ANSWERS,
     Relation,
 )
+from omni_audio.data.corpora.assistant.wordings_later import ANSWERS, CHANGES, CORRECTIONS
 from omni_audio.data.corpora.commands_slots import pick_stably
 
 

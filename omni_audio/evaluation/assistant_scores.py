@@ -1,6 +1,6 @@
 """Scores of replies to items of the assistant domain: calls, schemas, abstention, compliance with instructions.
 
-Each turn is scored by itself, asked with the due turns before it: an error in one turn is not counted again in the next.
+Each turn is scored by itself, asked with the due turns before it, so that an error is counted once.
 No guess: what does not parse is wrong. A figure without a turn that it could be taken of is left out, never 0.
 """
 
@@ -35,7 +35,7 @@ _ASKING: Final[dict[str, frozenset[str]]] = {
         "text": "say write text",
         "phone": "number",
         "day": "day date when",
-        "title": "event appointment which",
+        "title": "event appointment",
         "place": "place where",
         "items": "add items what",
         "item": "take remove off",
@@ -145,15 +145,13 @@ def refuses(answer: str) -> bool:
     return _REFUSAL.search(answer.lower()) is not None
 
 
-def score_turn(turn: Turn, given: GivenTurn, tools: Sequence[str], wanted_tool: str = "") -> TurnScore:
+def score_turn(turn: Turn, given: GivenTurn, tools: Sequence[str]) -> TurnScore:
     """Scores one turn.
 
     Args:
         turn: what is due.
         given: what came.
         tools: names of the offered tools.
-        wanted_tool: the tool whose argument is missing, where that is known: its other required arguments must not be
-            asked for.
     """
     keys = [Call(call.name, call.arguments) for call in turn.calls]
     if len(keys) > 1:
@@ -163,7 +161,7 @@ def score_turn(turn: Turn, given: GivenTurn, tools: Sequence[str], wanted_tool: 
     has_calls, text = bool(given.raw_calls), given.answer.text
     asked = None
     if turn.asks_for:
-        asked = not has_calls and asks_for(text, turn.asks_for, REQUIRED.get(wanted_tool, ()))
+        asked = not has_calls and asks_for(text, turn.asks_for, REQUIRED[turn.wanted])
     return TurnScore(
         calls=calls,
         is_valid=all(is_valid_call(raw, tools) for raw in given.raw_calls) if has_calls else None,
@@ -186,12 +184,7 @@ def score_item(item: AssistantItem, given: Sequence[GivenTurn]) -> list[TurnScor
         f"{len(item.turns)}, one for each turn",
         "Ask every turn of the item, each after the due turns before it.",
     )
-    following = [*item.turns[1:], None]
-    scores = []
-    for turn, reply, after in zip(item.turns, given, following, strict=True):
-        wanted = after.calls[0].name if turn.asks_for and after is not None and after.calls else ""
-        scores.append(score_turn(turn, reply, item.tools, wanted))
-    return scores
+    return [score_turn(turn, reply, item.tools) for turn, reply in zip(item.turns, given, strict=True)]
 
 
 def score_assistant(

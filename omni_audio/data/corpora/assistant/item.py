@@ -36,6 +36,8 @@ class Turn:
         instructions: what the answer must comply with.
         asks_for: the required argument that is missing and that the answer asks for; "" elsewhere.
         refuses: whether the answer says that no offered tool fits.
+        wanted: the tool that is meant where none can be called: an argument is missing, or it is not offered; ""
+            elsewhere and for requests that no tool of the domain serves.
         changed: the argument in which the call differs from the call before, in a correction; "" elsewhere.
     """
 
@@ -46,6 +48,7 @@ class Turn:
     instructions: tuple[Instruction, ...] = ()
     asks_for: str = ""
     refuses: bool = False
+    wanted: str = ""
     changed: str = ""
 
 

@@ -169,6 +169,7 @@ def make_missing_argument(split: str, rng: random.Random) -> Draft:
         user=polite(filled.text, template, rng),
         answer=Answer(question.question),
         asks_for=question.argument,
+        wanted=question.tool,
     )
     template_ids, values, turns = (template.template_id,), filled.values, (asked,)
     if rng.random() < 0.8:

@@ -36,7 +36,7 @@ def make_no_tool(split: str, rng: random.Random) -> Draft:
         talk = pick(UNSERVED, rng)
         template = pick(talk.wordings[split], rng)
         filled = fill(template, split, rng)
-        area, answer, tools = "unserved", talk.answers[""], offer((), TOOL_NAMES, rng)
+        tool, area, answer, tools = "", "unserved", talk.answers[""], offer((), TOOL_NAMES, rng)
         text, values = filled.text, filled.values
     else:
         tool = pick(TOOL_NAMES, rng)
@@ -47,5 +47,5 @@ def make_no_tool(split: str, rng: random.Random) -> Draft:
         wordings = (f"sorry, i can't {cannot} here.", f"i'm afraid i can't {cannot}.")
         answer = pick_stably(wordings, tool, *request.call.arguments.items())
         tools = offer((), UNRELATED_TOOLS[tool], rng)
-    turn = Turn(user=polite(text, template, rng), answer=Answer(answer), refuses=True)
+    turn = Turn(user=polite(text, template, rng), answer=Answer(answer), refuses=True, wanted=tool)
     return Draft(area, (template.template_id,), values, tools, (turn,))

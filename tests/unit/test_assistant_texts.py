@@ -306,7 +306,8 @@ def test_texts_are_speakable(items: dict[str, list[AssistantItem]]) -> None:
         for turn in item.turns:
             assert set(turn.user) <= set(CTC_ALPHABET)
             assert request.fullmatch(turn.user), turn.user
-            assert not re.search(r"\ba [aei][a-z]", turn.user), turn.user
+            if item.kind != "spelled":  # letters stand alone there
+                assert not re.search(r"\ba [aei][a-z]", turn.user), turn.user
             if turn.answer.spoken:
                 assert answer.fullmatch(turn.answer.text), turn.answer.text
             else:

@@ -14,7 +14,7 @@ _VALUES: Final[dict[str, dict[str, str]]] = {
             paul, quinn, rachel, sam, tina, victor, wendy, yusuf, zoe, aisha, boris, carmen, diego, elena,
             felix, gina, hannah, ivan, julia, kevin, laura, marcus, nadia, omar, peter, rosa, simon, theresa,
             ursula, vera, walter, yvonne, amir, bella, chen, dora, eric, fatima, george, holly, ines, james,
-            kira, leo, mina, nathan, olga, pablo, ruth, stefan, tariq, uma, vince, will, xavier, yara, zack,
+            kira, leo, mina, nathan, olga, pablo, ruth, stefan, tariq, uma, vince, wesley, xavier, yara, zack,
             alice, brian, chloe, dylan, esther, fiona, gavin, helen, ian, jenny, kurt, lucy, martin, naomi,
             otto, penny, ralph, sophie, tom, violet, wanda, adam, beth, colin, daisy, edward, flora, graham,
             hugo, irene, joel, kate, lewis, molly, neil, olive, patrick, rebecca, sean, tess, my mom, my dad, my

@@ -95,7 +95,7 @@ CORRECTIONS = register(
             sorry i meant {value}
             actually {value}
             make it {value} instead
-            can you move that to {value}
+            wrong day {value} please
             i said {value}
             oh i meant {value}
             """,

@@ -179,7 +179,7 @@ PEOPLE_WORDINGS = register(
             what are my plans {when}
             how busy am i {when}
             is there anything in the calendar {when}
-            !show me what's on {when}
+            !show me what's planned {when}
             when's my first appointment {when}
             any appointments {when}
             """,

@@ -299,6 +299,19 @@ def test_requests_say_closed_arguments(items: dict[str, list[AssistantItem]]) ->
                 assert value is None or str(value) in turn.user
 
 
+def test_nothing_follows_a_message_or_a_task(items: dict[str, list[AssistantItem]]) -> None:
+    templates = all_templates()
+    num_checked = 0
+    for item in every(items):
+        last = [t for t in item.template_ids if not t.startswith("joined")][-1]
+        if item.kind in ("tool_call", "two_calls") and templates[last].text.endswith(("{message}", "{task}")):
+            arguments = item.turns[0].calls[-1].arguments
+            num_checked += 1
+            if item.template_ids[-1] == last or templates[item.template_ids[-1]].text[-8:] == "{second}":
+                assert item.turns[0].user.endswith((arguments.get("text") or arguments["task"],))
+    assert num_checked > 300
+
+
 def test_texts_are_speakable(items: dict[str, list[AssistantItem]]) -> None:
     request = re.compile(r"[a-z']+( [a-z']+)*")
     answer = re.compile(r"[a-z']+(,? [a-z']+|[.] [a-z']+)*[.?]")

@@ -8,6 +8,7 @@ from omni_audio.data.corpora.assistant.item import Turn
 from omni_audio.data.corpora.assistant.parts import (
     TOOL_WORDINGS,
     Draft,
+    ends_openly,
     fill_request,
     make_call,
     offer,
@@ -97,7 +98,9 @@ def make_two_calls(split: str, rng: random.Random) -> Draft:
     text = fill(joined, split, rng, {"first": first.text, "second": second.text}).text
     replies = [reply_to(r.call.name, r.call.arguments, rng, split) for r in (first, second)]
     turn = Turn(
-        user=polite(text, first.template, rng) if joined.text.startswith("{first}") else text,
+        user=polite(text, first.template, rng, with_suffix=not ends_openly(second.template))
+        if joined.text.startswith("{first}")
+        else text,
         calls=(first.call, second.call),
         results=(replies[0][0], replies[1][0]),
         answer=Answer(f"{replies[0][1]} {replies[1][1]}"),

@@ -65,6 +65,11 @@ def fill_request(tool: str, template: Template, split: str, rng: random.Random) 
     return Request(template, filled.text, make_call(tool, filled.arguments), filled.values)
 
 
+def ends_openly(template: Template) -> bool:
+    """Whether a wording ends in a message or a task, of which further words would be part."""
+    return template.text.endswith(("{message}", "{task}"))
+
+
 def polite(text: str, template: Template, rng: random.Random, *, with_suffix: bool = True) -> str:
     """Puts politeness words or a hesitation around a wording; no word of theirs stands in it already.
 
@@ -78,7 +83,7 @@ def polite(text: str, template: Template, rng: random.Random, *, with_suffix: bo
         before, after = pick(POLITE_BEFORE_DO, rng), pick(POLITE_AFTER_DO, rng)
     else:
         before, after = pick(POLITE_BEFORE_SAY, rng), pick(POLITE_AFTER_SAY, rng)
-    after = after if with_suffix else ""
+    after = after if with_suffix and not ends_openly(template) else ""
     if not before and not after:
         return text
     words = set(text.split())

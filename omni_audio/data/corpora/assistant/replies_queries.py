@@ -22,17 +22,9 @@ from omni_audio.data.corpora.assistant.reply_words import (
     your_place,
 )
 from omni_audio.data.corpora.assistant.slots import OPERATION_WORDS, Arguments, pick, with_article
+from omni_audio.data.corpora.assistant.tools import UNIT_FACTORS
 from omni_audio.data.corpora.assistant.values import OPEN_VALUES
 from omni_audio.data.corpora.commands_slots import CONDITION_DEGREES
-
-_TO_BASE = {
-    "kilometers": 1000.0, "miles": 1609.344, "meters": 1.0, "feet": 0.3048, "centimeters": 0.01, "inches": 0.0254,
-    "kilograms": 1000.0, "pounds": 453.59237, "grams": 1.0, "ounces": 28.349523125,
-    "liters": 1000.0, "gallons": 3785.411784, "cups": 236.5882365, "milliliters": 1.0,
-    "hours": 60.0, "minutes": 1.0, "days": 1440.0, "weeks": 10080.0,
-}  # fmt: skip
-"""Factors of NIST SP 811 (US customary units); feet, pounds and gallons exactly."""
-
 
 _ONE_UNIT = {"feet": "foot", "inches": "inch"}
 
@@ -162,7 +154,7 @@ def _read_list(a: Arguments, rng: Source, split: str, before: Arguments) -> Repl
 
 
 def _convert_units(a: Arguments, rng: Source, split: str, before: Arguments) -> Reply:
-    exact = a["value"] * _TO_BASE[a["from_unit"]] / _TO_BASE[a["to_unit"]]
+    exact = a["value"] * UNIT_FACTORS[a["from_unit"]] / UNIT_FACTORS[a["to_unit"]]
     value, is_rounded = _number(exact if exact < 10 else round(exact))
     is_rounded = is_rounded or abs(value - exact) > 1e-9
     about = "about " if is_rounded else ""

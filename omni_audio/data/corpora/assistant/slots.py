@@ -22,7 +22,7 @@ from omni_audio.data.corpora.assistant.number_words import (
     spell_letters,
     spell_number,
 )
-from omni_audio.data.corpora.assistant.tools import COLORS, GENRES, MEASURES, MODES
+from omni_audio.data.corpora.assistant.tools import COLORS, GENRES, MEASURES, MODES, UNIT_FACTORS
 from omni_audio.data.corpora.assistant.values import OPEN_VALUES, first_names
 from omni_audio.data.corpora.assistant.wordings import Template
 from omni_audio.data.corpora.commands_slots import CorpusError
@@ -166,9 +166,22 @@ def _quantity(rng: random.Random, split: str, arguments: Arguments) -> Drawn:
     return f"{spell_number(value)} {unit}", {"value": value, "from_unit": unit}
 
 
+def _convertible(unit: str) -> tuple[str, ...]:
+    """Other units of the measure that give neither tiny nor huge numbers."""
+    low, high = _RATIOS
+    return tuple(
+        other
+        for other in _UNIT_OF_MEASURE[unit]
+        if other != unit and low <= UNIT_FACTORS[unit] / UNIT_FACTORS[other] <= high
+    )
+
+
+_RATIOS = (5e-4, 6000.0)
+_CONVERTIBLE = {unit: _convertible(unit) for unit in _UNIT_OF_MEASURE}
+
+
 def _to_unit(rng: random.Random, split: str, arguments: Arguments) -> Drawn:
-    units = _UNIT_OF_MEASURE[arguments["from_unit"]] if "from_unit" in arguments else tuple(_UNIT_OF_MEASURE)
-    unit = pick(tuple(u for u in units if u != arguments.get("from_unit")), rng)
+    unit = pick(_CONVERTIBLE[arguments["from_unit"]], rng)
     return unit, unit
 
 

@@ -23,6 +23,13 @@ MEASURES: Final = {
     "volume": ("liters", "gallons", "cups", "milliliters"),
     "duration": ("hours", "minutes", "days", "weeks"),
 }
+UNIT_FACTORS: Final = {
+    "kilometers": 1000.0, "miles": 1609.344, "meters": 1.0, "feet": 0.3048, "centimeters": 0.01, "inches": 0.0254,
+    "kilograms": 1000.0, "pounds": 453.59237, "grams": 1.0, "ounces": 28.349523125,
+    "liters": 1000.0, "gallons": 3785.411784, "cups": 236.5882365, "milliliters": 1.0,
+    "hours": 60.0, "minutes": 1.0, "days": 1440.0, "weeks": 10080.0,
+}  # fmt: skip
+"""Each unit in meters, grams, milliliters or minutes. Source: NIST SP 811, US customary units; all are exact."""
 UNITS: Final = tuple(unit for units in MEASURES.values() for unit in units)
 
 _TIME = {

@@ -66,10 +66,6 @@ class Fact(NamedTuple):
     sentence: str
     template: Template
 
-    @property
-    def is_one_word(self) -> bool:
-        return " " not in self.short
-
 
 class Said(NamedTuple):
     """A request with an instruction: words, due answer, what is checked, and where the words come from."""

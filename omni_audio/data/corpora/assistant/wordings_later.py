@@ -4,8 +4,7 @@ from typing import Final
 
 from omni_audio.data.corpora.assistant.wordings import register
 
-# How a value stands in a later turn: plain, at (a time), in (a city, a room), to (a person), for (a day)
-FORMS: Final = ("plain", "at", "in", "to", "when")
+# The end of a name says how a value stands: plain, at (a time), in (a city, a room), to (a person), when (a day)
 CORRECTIONS = register(
     {
         "correct-plain": (

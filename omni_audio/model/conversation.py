@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from omni_audio.checks import require
-from omni_audio.model.assistant import Assistant, Role, Turn, tools_text
+from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.generate import Generator
 from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBuilder
 from omni_audio.model.spoken_turn import SpokenTurn
+from omni_audio.model.tool_text import tools_text
 
 
 class Conversation:

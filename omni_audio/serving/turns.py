@@ -8,7 +8,8 @@ from typing import Protocol
 import orjson
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.model.assistant import Role, Turn, tool_call_text
+from omni_audio.model.assistant import Role, Turn
+from omni_audio.model.tool_text import tool_call_text
 from omni_audio.serving.audio_codec import decode_input_audio
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (

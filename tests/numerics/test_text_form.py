@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from streams import document
 
 from omni_audio.data.corpora.commands_tools import TOOLS
-from omni_audio.model.assistant import tool_call_text
 from omni_audio.model.events import Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
 from omni_audio.model.text_form import TextForm, TextForms
+from omni_audio.model.tool_text import tool_call_text
 from omni_audio.model.transformer import OmniModel
 
 PARAMETERS = {name: tool["parameters"] for name, tool in TOOLS.items()}

@@ -18,9 +18,9 @@ from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
 from omni_audio.data.sampling import StepDataset, batches_of_cuts, step_loader
-from omni_audio.model.assistant import tool_call_text, tools_text
 from omni_audio.model.sequence import LayoutConfig, SequenceBatch, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
+from omni_audio.model.tool_text import tool_call_text, tools_text
 
 NUM_SEMANTIC, NUM_CODEBOOKS, STATE_WIDTH = 16, 4, 6
 VOCABULARY = Vocabulary(num_text=300, num_semantic=NUM_SEMANTIC)

@@ -13,7 +13,7 @@ from omni_audio.checks import NotAllowedError
 from omni_audio.data.corpora.commands_small_talk import TOPICS
 from omni_audio.data.corpora.commands_tools import DAYS, ROOMS
 
-ArgumentValue = str | int | float | bool
+ArgumentValue = str | int | float | bool | list[str]
 
 
 class CorpusError(NotAllowedError):
@@ -92,8 +92,8 @@ def stable_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pick(wordings: tuple[str, ...], *key: object) -> str:
-    """Picks a wording by a stable digest of the key."""
+def pick_stably(wordings: tuple[str, ...], *key: object) -> str:
+    """Picks a wording by a stable digest of the key: the same on every machine and in every process."""
     return wordings[int(stable_digest("|".join(map(str, key)))[:8], 16) % len(wordings)]
 
 
@@ -120,8 +120,8 @@ def _set_timer(text: str, rng: random.Random) -> Filled:
         wordings = ("okay, {label} timer for {duration}.", "the {label} timer is set for {duration}.")
     else:
         wordings = ("okay, {duration}, starting now.", "your timer is set for {duration}.")
-    answer = _pick(wordings, "set_timer", value, unit, label).format(duration=duration, label=label)
-    plain = _pick(
+    answer = pick_stably(wordings, "set_timer", value, unit, label).format(duration=duration, label=label)
+    plain = pick_stably(
         ("sorry, i can not set timers here.", "sorry, i have no timer right now."), "timer", unit, label
     )
     return Filled(request, answer, plain, ToolCall(name="set_timer", arguments=arguments), "ok")
@@ -132,7 +132,7 @@ def _cancel_timer(text: str, rng: random.Random) -> Filled:
     arguments: dict[str, ArgumentValue] = {"label": label} if label else {}
     if label:
         wordings = ("okay, the {label} timer is cancelled.", "okay, i stopped the {label} timer.")
-        answer = _pick(wordings, "cancel_timer", label).format(label=label)
+        answer = pick_stably(wordings, "cancel_timer", label).format(label=label)
     else:
         answer = "okay, your timer is cancelled."
     plain = "sorry, i can not stop timers here."
@@ -144,8 +144,8 @@ def _cancel_timer(text: str, rng: random.Random) -> Filled:
 def _set_light(text: str, rng: random.Random) -> Filled:
     room, state = rng.choice(ROOMS), rng.choice(("on", "off"))
     wordings = ("okay, the {room} light is {state}.", "the {room} light is now {state}.")
-    answer = _pick(wordings, "set_light", room, state).format(room=room, state=state)
-    plain = _pick(
+    answer = pick_stably(wordings, "set_light", room, state).format(room=room, state=state)
+    plain = pick_stably(
         ("sorry, i can not reach the lights.", "sorry, i can not switch lights here."), "light", room
     )
     call = ToolCall(name="set_light", arguments={"room": room, "state": state})
@@ -156,8 +156,10 @@ def _set_brightness(text: str, rng: random.Random) -> Filled:
     room, brightness = rng.choice(ROOMS), rng.choice(PERCENTS)
     percent = f"{spell(brightness)} percent"
     wordings = ("okay, the {room} light is at {percent}.", "the {room} light is now at {percent}.")
-    answer = _pick(wordings, "set_brightness", room, brightness).format(room=room, percent=percent)
-    plain = _pick(("sorry, i can not reach the lights.", "sorry, i can not dim lights here."), "dim", room)
+    answer = pick_stably(wordings, "set_brightness", room, brightness).format(room=room, percent=percent)
+    plain = pick_stably(
+        ("sorry, i can not reach the lights.", "sorry, i can not dim lights here."), "dim", room
+    )
     call = ToolCall(name="set_light", arguments={"room": room, "brightness": brightness})
     return Filled(text.format(room=room, percent=percent), answer, plain, call, "ok")
 
@@ -171,7 +173,7 @@ def _get_weather(text: str, rng: random.Random) -> Filled:
     temperature = f"{spell(degrees)} {'degree' if degrees == 1 else 'degrees'}"
     lead = "it is" if day == "today" else "it will be"
     answer = f"{lead} {condition}, {temperature}."
-    plain = _pick(
+    plain = pick_stably(
         ("sorry, i can not look up the weather.", "sorry, i do not know the weather."), "weather", city
     )
     call = ToolCall(name="get_weather", arguments={"city": city, "day": day})
@@ -181,7 +183,7 @@ def _get_weather(text: str, rng: random.Random) -> Filled:
 def _set_volume(text: str, rng: random.Random) -> Filled:
     level = rng.randint(0, 10)
     wordings = ("okay, the volume is at {level}.", "the volume is now {level}.")
-    answer = _pick(wordings, "set_volume", level).format(level=spell(level))
+    answer = pick_stably(wordings, "set_volume", level).format(level=spell(level))
     plain = "sorry, i can not set the volume."
     call = ToolCall(name="set_volume", arguments={"level": level})
     return Filled(text.format(level=spell(level)), answer, plain, call, "ok")
@@ -195,7 +197,7 @@ def _change_volume(text: str, rng: random.Random) -> Filled:
     wordings = ("okay, volume {direction} by {steps}.", "okay, the volume goes {direction} by {steps}.")
     if steps == 1:
         wordings = ("okay, a little {louder}.",)
-    answer = _pick(wordings, "change_volume", direction, steps).format(steps=spell(steps), **slots)
+    answer = pick_stably(wordings, "change_volume", direction, steps).format(steps=spell(steps), **slots)
     plain = "sorry, i can not change the volume."
     call = ToolCall(name="change_volume", arguments={"direction": direction, "steps": steps})
     return Filled(text.format(**slots), answer, plain, call, "ok")

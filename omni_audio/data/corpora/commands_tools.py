@@ -9,7 +9,10 @@ DAYS: Final = (
 UNITS: Final = ("seconds", "minutes", "hours")
 
 
-def _schema(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def function_schema(
+    name: str, description: str, properties: dict[str, Any], required: list[str]
+) -> dict[str, Any]:
+    """The schema of one function; other arguments than its properties are not allowed."""
     return {
         "name": name,
         "description": description,
@@ -23,7 +26,7 @@ def _schema(name: str, description: str, properties: dict[str, Any], required: l
 
 
 TOOLS: Final[dict[str, dict[str, Any]]] = {
-    "set_timer": _schema(
+    "set_timer": function_schema(
         "set_timer",
         "Start a timer.",
         {
@@ -33,13 +36,13 @@ TOOLS: Final[dict[str, dict[str, Any]]] = {
         },
         ["value", "unit"],
     ),
-    "cancel_timer": _schema(
+    "cancel_timer": function_schema(
         "cancel_timer",
         "Stop a running timer.",
         {"label": {"type": "string", "description": "What the timer was for."}},
         [],
     ),
-    "set_light": _schema(
+    "set_light": function_schema(
         "set_light",
         "Switch or dim the light of a room.",
         {
@@ -49,19 +52,19 @@ TOOLS: Final[dict[str, dict[str, Any]]] = {
         },
         ["room"],
     ),
-    "get_weather": _schema(
+    "get_weather": function_schema(
         "get_weather",
         "Look up the weather of a city.",
         {"city": {"type": "string"}, "day": {"type": "string", "enum": list(DAYS)}},
         ["city", "day"],
     ),
-    "set_volume": _schema(
+    "set_volume": function_schema(
         "set_volume",
         "Set the volume.",
         {"level": {"type": "integer", "minimum": 0, "maximum": 10}},
         ["level"],
     ),
-    "change_volume": _schema(
+    "change_volume": function_schema(
         "change_volume",
         "Make the sound louder or quieter.",
         {

@@ -13,15 +13,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from omni_audio.serving.body import drain, read_json
-from omni_audio.serving.chat import answer_chunks, whole_answer
+from omni_audio.serving.chat import whole_answer
+from omni_audio.serving.chat_chunks import answer_chunks
+from omni_audio.serving.choices import NumberedPiece, numbered_pieces
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import RequestHeadersMiddleware
-from omni_audio.serving.pieces import AnswerPiece, answer_pieces
+from omni_audio.serving.pieces import answer_pieces
 from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
-from omni_audio.serving.service import ChatService
+from omni_audio.serving.service import ChatService, OpenAnswer
 from omni_audio.serving.speech import spoken_response
 from omni_audio.serving.speech_request import SpeechRequest
 from omni_audio.serving.streamed_answer import streamed_answer
@@ -116,21 +118,26 @@ def create_app(service: ChatService) -> FastAPI:
 
 async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
     answer = await service.open(request, owner)
-    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
     try:
-        return _json(await whole_answer(pieces, answer.stream, answer.plan, answer.context))
+        return _json(
+            await whole_answer(_pieces(service, answer), answer.streams, answer.plan, answer.context)
+        )
     finally:
-        service.engine.cancel(answer.stream)
+        service.cancel(answer.streams)
 
 
 async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
     answer = await service.open(request, owner)
-    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
+    pieces = _pieces(service, answer)
 
-    def chunks_after(first: AnswerPiece) -> AsyncGenerator[bytes, None]:
-        return answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
+    def chunks_after(first: NumberedPiece) -> AsyncGenerator[bytes, None]:
+        return answer_chunks(first, pieces, answer.streams, answer.plan, answer.context)
 
-    return await streamed_answer(service, answer.stream, anext(pieces), chunks_after)
+    return await streamed_answer(service, answer.streams, anext(pieces), chunks_after)
+
+
+def _pieces(service: ChatService, answer: OpenAnswer) -> AsyncGenerator[NumberedPiece, None]:
+    return numbered_pieces([answer_pieces(service.engine, stream, answer.plan) for stream in answer.streams])
 
 
 def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

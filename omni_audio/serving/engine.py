@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -131,21 +131,46 @@ class Engine:
         Raises:
             ApiError: 503, the queue is full.
         """
-        stream = Stream(
-            prompt,
-            request,
-            max_total_tokens=max_total_tokens,
-            limit_events=self._limit_events,
-            loop=asyncio.get_running_loop(),
-        )
+        return self.submit_together(prompt, [request], max_total_tokens=max_total_tokens)[0]
+
+    def submit_together(
+        self,
+        prompt: TokenSequence,
+        requests: Sequence[GenerationRequest],
+        *,
+        max_total_tokens: int | None = None,
+    ) -> list[Stream]:
+        """Queues a stream for each request, all of the same prompt, or none of them; each needs a place of its own.
+
+        Args:
+            prompt: each stream reads it for itself.
+            requests: at least one.
+            max_total_tokens: of each stream; None leaves the limits of its request.
+
+        Raises:
+            ApiError: 503, the queue has not so many places.
+        """
+        loop = asyncio.get_running_loop()
+        streams = [
+            Stream(
+                prompt,
+                request,
+                max_total_tokens=max_total_tokens,
+                limit_events=self._limit_events,
+                loop=loop,
+            )
+            for request in requests
+        ]
         with self._wake:
             free_slots = self._num_slots - len(self._active)
-            if self._stopping or len(self._pending) >= self._queue_limit + free_slots:
-                self._count(stream, Outcome.REJECTED)
+            num_waiting = len(self._pending) + len(streams)
+            if self._stopping or num_waiting > self._queue_limit + free_slots:
+                for stream in streams:
+                    self._count(stream, Outcome.REJECTED)
                 raise overloaded()
-            self._pending.append(stream)
+            self._pending.extend(streams)
             self._wake.notify_all()
-        return stream
+        return streams
 
     def cancel(self, stream: Stream, outcome: Outcome = Outcome.CANCELLED) -> None:
         """Frees the stream's place before the next step; harmless once it has ended.

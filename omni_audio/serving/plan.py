@@ -7,8 +7,9 @@ reaches the model; its description is not shown. Its parameters are not shown ei
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omni_audio.model.assistant import Turn
@@ -35,6 +36,7 @@ class AnswerPlan:
     """What the text must satisfy."""
     output_format: OutputFormat | None
     generation: GenerationRequest
+    num_choices: int = 1
     max_total_tokens: int | None
     stop: list[str]
     is_stream: bool
@@ -44,6 +46,20 @@ class AnswerPlan:
     def mode(self) -> Mode:
         """What is asked of the model."""
         return self.generation.mode
+
+    @property
+    def choices(self) -> list[GenerationRequest]:
+        """What is generated for each choice: the same with seeds of their own, of which the first is the plan's."""
+        seeds = [choice_seed(self.generation.seed, index) for index in range(self.num_choices)]
+        return [replace(self.generation, seed=seed) for seed in seeds]
+
+
+def choice_seed(seed: int, index: int) -> int:
+    """The seed of a choice: the request's own for the first, for the others 63 bits of a hash of it and the index."""
+    if index == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: TranscriptLookup) -> AnswerPlan:
@@ -93,6 +109,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         text_schema=_text_schema(request, output_format),
         output_format=output_format,
         generation=generation,
+        num_choices=_num_choices(request, output_format, limits),
         max_total_tokens=max_total,
         stop=stop,
         is_stream=bool(request.stream),
@@ -102,8 +119,6 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
 
 def _refuse_unserved(request: ChatRequest) -> None:
     """Refuses, by name, what the contract has and this server does not do yet."""
-    if (request.n or 1) > 1:
-        raise unsupported("n", request.n, [1], "Send several requests.")
     if request.logprobs:
         raise unsupported("logprobs", True, [False])
     if request.top_logprobs:
@@ -121,6 +136,15 @@ def _refuse_unserved(request: ChatRequest) -> None:
         )
     if request.stream_options is not None and request.stream_options.include_timestamps:
         raise unsupported("stream_options.include_timestamps", True, [False])
+
+
+def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limits: RequestLimits) -> int:
+    num_choices = request.n or 1
+    if num_choices > 1 and output_format is not None:
+        raise unsupported("n", num_choices, "1 with audio output", "Send several requests.")
+    if num_choices > limits.max_choices:
+        raise unsupported("n", num_choices, f"1 to {limits.max_choices}", "Send several requests.")
+    return num_choices
 
 
 def _max_total_tokens(request: ChatRequest) -> int | None:

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ import torch
 
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.generate import Generator
+from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
-from omni_audio.serving.chat import AnswerContext
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
 from omni_audio.serving.metrics import ServerMetrics
@@ -36,11 +36,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, slots=True)
 class OpenAnswer:
-    """A request that is on its way through the engine."""
+    """A request that is on its way through the engine, by one stream for each choice."""
 
     plan: AnswerPlan
-    stream: Stream
+    streams: list[Stream]
     context: AnswerContext
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of the first choice, which is the only one of most endpoints."""
+        return self.streams[0]
 
 
 class ChatService:
@@ -73,6 +78,10 @@ class ChatService:
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._num_preparing = 0
+        # More choices than places would be refused as overload for ever.
+        num_places = config.num_slots + config.queue_limit
+        max_choices = min(config.limits.max_choices, num_places)
+        self._chat_limits = replace(config.limits, max_choices=max_choices)
 
     def start(self) -> None:
         """Starts the engine."""
@@ -103,13 +112,13 @@ class ChatService:
 
     async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
         """Opens a chat completion; raises as of open_plan()."""
-        make_plan = partial(plan_answer, request, self.config.limits, partial(self._transcript, owner))
+        make_plan = partial(plan_answer, request, self._chat_limits, partial(self._transcript, owner))
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(
         self, model: str, make_plan: Callable[[], AnswerPlan], owner: str, *, param: str
     ) -> OpenAnswer:
-        """Plans, prepares the prompt beside the event loop and queues the stream.
+        """Plans, prepares the prompt beside the event loop and queues a stream for each choice.
 
         Args:
             model: the id that the request names.
@@ -139,8 +148,13 @@ class ChatService:
             num_prompt_tokens=len(prompt),
             num_prompt_audio_tokens=prompt.num_frames,
         )
-        stream = self.engine.submit(prompt, plan.generation, max_total_tokens=plan.max_total_tokens)
-        return OpenAnswer(plan=plan, stream=stream, context=context)
+        streams = self.engine.submit_together(prompt, plan.choices, max_total_tokens=plan.max_total_tokens)
+        return OpenAnswer(plan=plan, streams=streams, context=context)
+
+    def cancel(self, streams: Sequence[Stream]) -> None:
+        """Frees the places of all streams of a request."""
+        for stream in streams:
+            self.engine.cancel(stream)
 
     def drop_slow_reader(self, stream: Stream) -> None:
         """Ends a stream whose reader took too long; one that was made to its end before is counted all the same."""

@@ -21,6 +21,7 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
+        max_choices: answers to one chat request (`n`); each takes a slot of its own.
         max_prompt_positions: the longest prompt; it is fed in one step, during which other streams wait.
         voices: names that `audio.voice` may take; all mean the build's one voice.
     """
@@ -28,11 +29,14 @@ class RequestLimits:
     max_text_tokens: int = 8192
     max_audio_frames: int = 4096
     max_input_audio_s: float = 300.0
+    max_choices: int = 8
     max_prompt_positions: int = 4096
     voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
 
     def __post_init__(self) -> None:
-        for name in ("max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_prompt_positions"):
+        for name in (
+            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_choices", "max_prompt_positions",
+        ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(
             DEFAULT_VOICE in self.voices, "voices", self.voices, f"names with {DEFAULT_VOICE!r}", "Add it."

@@ -46,7 +46,7 @@ async def spoken_response(service: ChatService, request: SpeechRequest) -> Strea
 
     media_type = EVENTS if request.stream_format == "sse" else MEDIA_TYPES[plan.output_format]
     try:
-        return await streamed_answer(service, stream, anext(sound), body, media_type)
+        return await streamed_answer(service, [stream], anext(sound), body, media_type)
     except ApiError:
         raise
     except Exception as error:

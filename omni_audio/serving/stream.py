@@ -131,6 +131,13 @@ class TokenCounts:
             self.audio_frames += event.num_frames
             self.samples += event.pcm_S.size
 
+    def add_counts(self, other: TokenCounts) -> None:
+        """Adds what another stream counted."""
+        self.text_tokens += other.text_tokens
+        self.tool_tokens += other.tool_tokens
+        self.audio_frames += other.audio_frames
+        self.samples += other.samples
+
 
 class Stream:
     """A request on its way through the engine; written by the engine's thread, read by one asyncio task.

@@ -156,3 +156,24 @@ def test_earlier_call_with_broken_arguments(arguments):
 def test_server_config_refuses(tmp_path, name, value):
     with pytest.raises(ValueError, match=name):
         ServerConfig(build=tmp_path, **{name: value})
+
+
+def test_choices_differ_in_their_seeds_and_the_first_is_the_answer_alone():
+    one, several = plan(seed=5), plan(seed=5, n=8)
+    seeds = [request.seed for request in several.choices]
+    assert seeds[0] == 5 == one.choices[0].seed
+    assert len(set(seeds)) == 8
+    assert seeds == [request.seed for request in plan(seed=5, n=8).choices]
+    assert not set(seeds[1:]) & {request.seed for request in plan(seed=seeds[1], n=8).choices[1:]}
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert one.choices == [one.generation]
+
+
+@pytest.mark.parametrize(
+    ("fields", "allowed"),
+    [({"n": 9}, "1 to 8"), ({"n": 2, "mode": "audio"}, "1 with audio output")],
+)
+def test_more_choices_than_are_served(fields, allowed):
+    with pytest.raises(ApiError, match=allowed) as caught:
+        plan(**fields)
+    assert (caught.value.status, caught.value.param, caught.value.code) == (400, "n", "unsupported_value")

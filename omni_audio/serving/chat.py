@@ -9,10 +9,12 @@ from typing import Any
 
 import orjson
 
+from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.audio_codec import whole_file
 from omni_audio.serving.choices import NumberedPiece
 from omni_audio.serving.errors import ApiError, invalid_value, server_error
+from omni_audio.serving.logprobs import logprobs_object
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import PromptRefusedError, Stream, StreamFailedError
@@ -60,6 +62,7 @@ class _Choice:
     def __init__(self, index: int, plan: AnswerPlan, context: AnswerContext) -> None:
         self._index, self._plan, self._context = index, plan, context
         self._words: list[str] = []
+        self._logprobs: list[TokenLogprobs] = []
         self._sound = bytearray()
         self._calls: list[MadeCall] = []
         self._finish_reason = "stop"
@@ -68,6 +71,7 @@ class _Choice:
         """Takes the next piece."""
         if isinstance(piece, TextPiece):
             self._words.append(piece.text)
+            self._logprobs += piece.logprobs
         elif isinstance(piece, AudioPiece):
             self._sound += piece.data
         elif isinstance(piece, CallPiece):
@@ -80,7 +84,7 @@ class _Choice:
         return {
             "index": self._index,
             "message": self._message("".join(self._words)),
-            "logprobs": None,
+            "logprobs": logprobs_object(self._logprobs) if self._plan.has_logprobs else None,
             "finish_reason": self._finish_reason,
         }
 

@@ -10,6 +10,7 @@ from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.audio_codec import Base64Chunker, stream_header
 from omni_audio.serving.chat import as_api_error, sse_event
 from omni_audio.serving.choices import NumberedPiece
+from omni_audio.serving.logprobs import logprobs_object
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, EndPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import Stream
@@ -87,9 +88,10 @@ class _ChunkWriter:
     def _written(self, piece: AnswerPiece) -> list[bytes]:
         if isinstance(piece, TextPiece):
             self._words.append(piece.text)
+            logprobs = logprobs_object(piece.logprobs) if self._plan.has_logprobs else None
             if self._audio_id is None:
-                return [self._chunk({"content": piece.text})]
-            return [self._chunk({"audio": {"transcript": piece.text}})]
+                return [self._chunk({"content": piece.text}, logprobs=logprobs)]
+            return [self._chunk({"audio": {"transcript": piece.text}}, logprobs=logprobs)]
         if isinstance(piece, AudioPiece):
             return self._data(self._base64.feed(piece.data))
         if isinstance(piece, CallPiece):
@@ -120,8 +122,13 @@ class _ChunkWriter:
             chunks.append(self._chunk({"audio": {"expires_at": expires_at_s}}))
         return [*chunks, self._chunk({}, piece.finish_reason)]
 
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    def _chunk(
+        self,
+        delta: dict[str, Any],
+        finish_reason: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> bytes:
+        choice = {"index": self._index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         chunk = {**self._context.head("chat.completion.chunk"), "choices": [choice]}
         if self._plan.include_usage:
             chunk["usage"] = None

@@ -353,7 +353,7 @@ class Engine:
 def _delta(event: TextToken | ToolToken | AudioFrame, piece: Piece) -> StreamEvent:
     """The reader's event: what the piece holds, counted as what the generator made."""
     if isinstance(event, TextToken):
-        return TextDelta(piece.text)
+        return TextDelta(piece.text, logprobs=piece.logprobs)
     if isinstance(event, ToolToken):
         return ToolDelta(piece.tool)
     assert piece.pcm_S is not None

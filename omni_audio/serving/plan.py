@@ -48,6 +48,11 @@ class AnswerPlan:
         return self.generation.mode
 
     @property
+    def has_logprobs(self) -> bool:
+        """Whether the text comes with the probabilities of its tokens."""
+        return self.generation.num_logprobs is not None
+
+    @property
     def choices(self) -> list[GenerationRequest]:
         """What is generated for each choice: the same with seeds of their own, of which the first is the plan's."""
         seeds = [choice_seed(self.generation.seed, index) for index in range(self.num_choices)]
@@ -101,6 +106,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         speed=speed,
         seed=seed,
         max_text_tokens=min(limits.max_text_tokens, max_total or limits.max_text_tokens),
+        num_logprobs=_num_logprobs(request),
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
     return AnswerPlan(
@@ -119,10 +125,6 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
 
 def _refuse_unserved(request: ChatRequest) -> None:
     """Refuses, by name, what the contract has and this server does not do yet."""
-    if request.logprobs:
-        raise unsupported("logprobs", True, [False])
-    if request.top_logprobs:
-        raise unsupported("top_logprobs", request.top_logprobs, [0])
     for name in ("frequency_penalty", "presence_penalty"):
         if getattr(request, name):
             raise unsupported(name, getattr(request, name), [0])
@@ -145,6 +147,17 @@ def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limit
     if num_choices > limits.max_choices:
         raise unsupported("n", num_choices, f"1 to {limits.max_choices}", "Send several requests.")
     return num_choices
+
+
+def _num_logprobs(request: ChatRequest) -> int | None:
+    if request.logprobs:
+        return request.top_logprobs or 0
+    if request.top_logprobs:
+        message = (
+            "Invalid 'top_logprobs': only allowed with logprobs = true. Set it, or leave top_logprobs out."
+        )
+        raise invalid_value("top_logprobs", message)
+    return None
 
 
 def _max_total_tokens(request: ChatRequest) -> int | None:

@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from omni_audio.model.logprobs import TokenLogprobs
     from omni_audio.model.request import GenerationRequest
     from omni_audio.model.sequence import TokenSequence
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """Some words of the answer (or of its transcript); may be empty while a character is incomplete."""
+    """Some words of the answer (or of its transcript); may be empty while a character is incomplete.
+
+    `logprobs` are of the one token that it came of, where the request asks for them.
+    """
 
     text: str
     num_tokens: int = 1
+    logprobs: TokenLogprobs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def test_a_client_that_leaves_ends_all_choices(scripted_server, engine_of, is_st
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=2, queue_limit=8) as url:
         with (
             contextlib.suppress(httpx.ReadTimeout),
-            httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=0.5) as response,
+            httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=1.5) as response,
         ):
             next(response.iter_raw())
         wait_until(lambda: engine_of(url)["cancelled"] == 4, FREE_TIMEOUT_S)

@@ -92,7 +92,10 @@ class _Choice:
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if self._calls:
             message["content"] = text or None
-            message["tool_calls"] = [call.as_dict() for call in self._calls]
+            if self._plan.calls_are_functions:
+                message["function_call"] = self._calls[0].as_function()
+            else:
+                message["tool_calls"] = [call.as_dict() for call in self._calls]
         elif self._plan.output_format is not None:
             message["content"] = None
             store = self._context.store

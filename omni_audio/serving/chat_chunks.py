@@ -102,6 +102,10 @@ class _ChunkWriter:
         return [self._chunk({"audio": {"data": text}})] if text else []
 
     def _call(self, call: MadeCall) -> list[bytes]:
+        if self._plan.calls_are_functions:
+            opening = {"name": call.name, "arguments": ""}
+            deltas = [{"function_call": opening}, {"function_call": {"arguments": call.arguments}}]
+            return [self._chunk(delta) for delta in deltas]
         index = self._num_calls
         self._num_calls += 1
         opening = {

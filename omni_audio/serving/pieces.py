@@ -86,7 +86,7 @@ async def answer_pieces(
                     yield CallPiece(parse_tool_call(call_text, plan.tools))
                 if sound is not None and (data := sound.finish()):
                     yield AudioPiece(data)
-                yield EndPiece(event.reason)
+                yield EndPiece(plan.finish_reason(event.reason))
                 return
     finally:
         engine.cancel(stream)

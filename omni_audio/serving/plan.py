@@ -19,7 +19,8 @@ from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.json_schemas import check_schema
-from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
+from omni_audio.serving.offered_tools import offered_tools
+from omni_audio.serving.schemas import AudioOptions, ChatRequest
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
@@ -32,6 +33,8 @@ class AnswerPlan:
     turns: list[Turn]
     tools: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     """Of what the model may call: name -> schema of the arguments."""
+    calls_are_functions: bool = False
+    """Whether a call is answered in the deprecated form, as the one function_call of the message."""
     text_schema: dict[str, Any] | None = None
     """What the text must satisfy."""
     output_format: OutputFormat | None
@@ -46,6 +49,10 @@ class AnswerPlan:
     def mode(self) -> Mode:
         """What is asked of the model."""
         return self.generation.mode
+
+    def finish_reason(self, reason: str) -> str:
+        """How the reason of a stream's end is called in the answer."""
+        return "function_call" if reason == "tool_calls" and self.calls_are_functions else reason
 
     @property
     def has_logprobs(self) -> bool:
@@ -81,7 +88,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     _refuse_unserved(request)
     output_format = _output_format(request, limits)
     speed = _speed(request, output_format)
-    tools, is_call_required = _tools(request)
+    offered = offered_tools(request)
     max_total = _max_total_tokens(request)
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if stop and output_format is not None:
@@ -99,8 +106,8 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         seed = 0 if temperature == 0 else secrets.randbits(63)
     generation = GenerationRequest(
         mode=Mode.REPLY_TEXT if output_format is None else Mode.REPLY_AUDIO,
-        tools=bool(tools),
-        tool_required=is_call_required,
+        tools=bool(offered.schemas),
+        tool_required=offered.is_required,
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
         speed=speed,
@@ -111,7 +118,8 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     )
     return AnswerPlan(
         turns=turns_of(request.messages, transcript_of, max_audio_s=limits.max_input_audio_s),
-        tools=tools,
+        tools=offered.schemas,
+        calls_are_functions=request.functions is not None,
         text_schema=_text_schema(request, output_format),
         output_format=output_format,
         generation=generation,
@@ -130,12 +138,6 @@ def _refuse_unserved(request: ChatRequest) -> None:
             raise unsupported(name, getattr(request, name), [0])
     if request.logit_bias:
         raise unsupported("logit_bias", request.logit_bias, "an empty map")
-    if request.functions is not None:
-        raise unsupported("functions", "functions", "tools", "Use tools instead.")
-    if request.function_call is not None:
-        raise unsupported(
-            "function_call", "function_call", "tool_choice", "Use tool_choice, which replaced it."
-        )
     if request.stream_options is not None and request.stream_options.include_timestamps:
         raise unsupported("stream_options.include_timestamps", True, [False])
 
@@ -229,43 +231,3 @@ def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> di
     schema = wanted.json_schema.schema_ or {"type": "object"}
     check_schema(schema, "response_format.json_schema.schema", strict=bool(wanted.json_schema.strict))
     return schema
-
-
-def _tools(request: ChatRequest) -> tuple[dict[str, dict[str, Any] | None], bool]:
-    """The tools that the model may call, and whether it must call one."""
-    tools = _offered(request)
-    choice = request.tool_choice
-    if choice is None:
-        return tools, False
-    if choice == "none":
-        return {}, False
-    if not tools:
-        message = "Invalid 'tool_choice': only allowed with tools. Offer tools, or leave tool_choice out."
-        raise invalid_value("tool_choice", message)
-    if isinstance(choice, AllowedTools):
-        raise unsupported("tool_choice.type", "allowed_tools", ["function"], "Offer fewer tools.")
-    if isinstance(choice, NamedToolChoice):
-        name = choice.function.name
-        if name not in tools:
-            param = "tool_choice.function.name"
-            message = f"Invalid '{param}': {name!r} is not in tools. Allowed: {list(tools)}."
-            raise invalid_value(param, message)
-        return {name: tools[name]}, True
-    return tools, choice == "required"
-
-
-def _offered(request: ChatRequest) -> dict[str, dict[str, Any] | None]:
-    tools: dict[str, dict[str, Any] | None] = {}
-    for index, tool in enumerate(request.tools or []):
-        if isinstance(tool, CustomTool):
-            raise unsupported(f"tools[{index}].type", "custom", ["function"])
-        function = tool.function
-        if function.name in tools:
-            param = f"tools[{index}].function.name"
-            message = f"Invalid '{param}': {function.name!r} is there twice. Rename one."
-            raise invalid_value(param, message)
-        if function.parameters is not None:
-            param = f"tools[{index}].function.parameters"
-            check_schema(function.parameters, param, strict=bool(function.strict))
-        tools[function.name] = function.parameters
-    return tools

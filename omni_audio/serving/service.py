@@ -186,7 +186,8 @@ class ChatService:
         try:
             generation.call_form = forms.call(plan.tools) if plan.tools else None
         except ValueError as error:
-            raise invalid_value("tools", f"Invalid 'tools': {error}", "invalid_schema") from error
+            name = "functions" if plan.calls_are_functions else "tools"
+            raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
             generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
         except ValueError as error:

@@ -13,6 +13,7 @@ from omni_audio.serving.audio_codec import decode_input_audio
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
     AssistantMessage,
+    CalledFunction,
     FilePart,
     FunctionMessage,
     ImagePart,
@@ -51,6 +52,7 @@ def turns_of(
     """
     turns: list[Turn] = []
     call_ids: set[str] = set()
+    called_functions: set[str] = set()
     audio_left_s = max_audio_s
     for index, message in enumerate(messages):
         param = f"messages[{index}]"
@@ -63,6 +65,8 @@ def turns_of(
         elif isinstance(message, AssistantMessage):
             turns += _assistant_turns(message, param, transcript_of)
             call_ids.update(call.id for call in message.tool_calls or [])
+            if message.function_call is not None:
+                called_functions.add(message.function_call.name)
         elif isinstance(message, ToolMessage):
             if message.tool_call_id not in call_ids:
                 name = f"{param}.tool_call_id"
@@ -72,7 +76,11 @@ def turns_of(
                 raise invalid_value(name, text)
             turns.append(Turn(role=Role.TOOL, text=_joined(message.content)))
         elif isinstance(message, FunctionMessage):
-            raise unsupported(f"{param}.role", "function", ["tool"], "Use tools, which replaced functions.")
+            if message.name not in called_functions:
+                name = f"{param}.name"
+                text = f"Invalid '{name}': no earlier assistant message called it. Send that message too."
+                raise invalid_value(name, text)
+            turns.append(Turn(role=Role.TOOL, text=message.content or ""))
     return turns
 
 
@@ -107,29 +115,37 @@ def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[T
 
 def _assistant_turns(message: AssistantMessage, param: str, transcript_of: TranscriptLookup) -> list[Turn]:
     turns: list[Turn] = []
-    if message.function_call is not None:
-        raise unsupported(f"{param}.function_call", "function_call", "tool_calls", "Use tool_calls.")
+    if message.function_call is not None and message.tool_calls is not None:
+        name = f"{param}.function_call"
+        text = f"Invalid '{name}': only allowed without tool_calls, which replaced it. Send one of the two."
+        raise invalid_value(name, text)
     text = _joined(message.content) if message.content is not None else None
     if message.audio is not None:
         text = transcript_of(message.audio.id, param=f"{param}.audio.id")
     if text:
         turns.append(Turn(role=Role.ASSISTANT, text=text))
     for index, call in enumerate(message.tool_calls or []):
-        name = f"{param}.tool_calls[{index}].function.arguments"
-        try:
-            arguments = orjson.loads(call.function.arguments)
-        except orjson.JSONDecodeError:
-            arguments = None
-        if not isinstance(arguments, dict):
-            raise invalid_value(
-                name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
-            )
-        turns.append(Turn(role=Role.ASSISTANT, tool_call=tool_call_text(call.function.name, arguments)))
+        turns.append(_call_turn(call.function, f"{param}.tool_calls[{index}].function"))
+    if message.function_call is not None:
+        turns.append(_call_turn(message.function_call, f"{param}.function_call"))
     if not turns and message.content is None:
         name = f"{param}.content"
-        text = f"Missing '{name}': an assistant message needs content, audio or tool_calls."
+        text = f"Missing '{name}': an assistant message needs content, audio, tool_calls or function_call."
         raise invalid_value(name, text, "missing_required_parameter")
     return turns
+
+
+def _call_turn(function: CalledFunction, param: str) -> Turn:
+    try:
+        arguments = orjson.loads(function.arguments)
+    except orjson.JSONDecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        name = f"{param}.arguments"
+        raise invalid_value(
+            name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
+        )
+    return Turn(role=Role.ASSISTANT, tool_call=tool_call_text(function.name, arguments))
 
 
 def _joined(content: str | Sequence[TextPart | RefusalPart]) -> str:

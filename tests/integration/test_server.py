@@ -88,6 +88,36 @@ def test_required_call_keeps_to_its_parameters(client):
     jsonschema.validate(json.loads(choice.message.tool_calls[0].function.arguments), parameters)
 
 
+def test_function_call_keeps_to_its_parameters_and_its_result_goes_on(client):
+    parameters = {
+        "type": "object",
+        "properties": {"room": {"enum": ["hall", "attic"]}},
+        "required": ["room"],
+        "additionalProperties": False,
+    }
+    functions = [{"name": "dim", "parameters": parameters}, {"name": "switch"}]
+    choice = create(client, functions=functions, function_call={"name": "dim"}, seed=2).choices[0]
+    call = choice.message.function_call
+    assert (choice.finish_reason, call.name) == ("function_call", "dim")
+    jsonschema.validate(json.loads(call.arguments), parameters)
+    messages = [
+        USER,
+        choice.message.to_dict(),
+        {"role": "function", "name": "dim", "content": "done"},
+        USER,
+    ]
+    by_tools = [
+        USER,
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call.to_dict()}]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+        USER,
+    ]
+    fields = {"max_completion_tokens": 8, "seed": 3}
+    old, new = (create(client, messages=each, **fields) for each in (messages, by_tools))
+    assert old.choices[0].message.content == new.choices[0].message.content
+    assert old.usage == new.usage
+
+
 def test_text_reply(client):
     answer = create(client, max_completion_tokens=12, seed=0)
     choice = answer.choices[0]

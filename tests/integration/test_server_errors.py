@@ -57,7 +57,7 @@ CLIP = "messages[0].content[0].input_audio"
             {"messages": [{"role": "tool", "content": "x", "tool_call_id": "call_9"}]},
             "messages[0].tool_call_id",
         ),
-        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0].name"),
         (
             {
                 "messages": [
@@ -110,7 +110,9 @@ CLIP = "messages[0].content[0].input_audio"
                 nested(11),
             )
         ],
-        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"functions": []}, "functions"),
+        ({"functions": [{"name": "f"}], "tools": [TOOL]}, "functions"),
+        ({"function_call": "auto"}, "function_call"),
         ({"max_completion_tokens": 3}, "max_tokens"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"modalities": ["audio", "audio"]}, "modalities"),

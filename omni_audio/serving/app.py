@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from omni_audio.serving.body import drain, read_json
+from omni_audio.serving.body import drain, read_json, read_json_with_parts
 from omni_audio.serving.chat import whole_answer
 from omni_audio.serving.chat_chunks import answer_chunks
 from omni_audio.serving.choices import NumberedPiece, numbered_pieces
@@ -68,12 +68,12 @@ def create_app(service: ChatService) -> FastAPI:
     async def chat_completions(request: Request) -> Response:
         owner = await owner_of(request)
         config = service.config
-        payload = await read_json(
+        payload, parts = await read_json_with_parts(
             request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
         )
         chat = parse_chat_request(payload)
         answer = _stream_chat if chat.stream else _plain_chat
-        return await unless_disconnected(request.receive, answer(service, chat, owner))
+        return await unless_disconnected(request.receive, answer(service, chat, owner, parts))
 
     @app.post("/v1/audio/speech")
     async def speech(request: Request) -> Response:
@@ -116,8 +116,10 @@ def create_app(service: ChatService) -> FastAPI:
     return app
 
 
-async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
-    answer = await service.open(request, owner)
+async def _plain_chat(
+    service: ChatService, request: ChatRequest, owner: str, parts: Mapping[str, bytes]
+) -> Response:
+    answer = await service.open(request, owner, parts)
     try:
         return _json(
             await whole_answer(_pieces(service, answer), answer.streams, answer.plan, answer.context)
@@ -126,8 +128,10 @@ async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) ->
         service.cancel(answer.streams)
 
 
-async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
-    answer = await service.open(request, owner)
+async def _stream_chat(
+    service: ChatService, request: ChatRequest, owner: str, parts: Mapping[str, bytes]
+) -> Response:
+    answer = await service.open(request, owner, parts)
     pieces = _pieces(service, answer)
 
     def chunks_after(first: NumberedPiece) -> AsyncGenerator[bytes, None]:

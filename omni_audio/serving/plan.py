@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +18,11 @@ from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import LEAST_TEMPERATURE
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
+from omni_audio.serving.clips import Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.json_schemas import check_schema
 from omni_audio.serving.offered_tools import offered_tools
-from omni_audio.serving.schemas import AudioOptions, ChatRequest
+from omni_audio.serving.schemas import AudioOptions, ChatRequest, VoiceOptions, VoiceReference
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
@@ -74,13 +76,19 @@ def choice_seed(seed: int, index: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: TranscriptLookup) -> AnswerPlan:
+def plan_answer(
+    request: ChatRequest,
+    limits: RequestLimits,
+    transcript_of: TranscriptLookup,
+    parts: Mapping[str, bytes] | None = None,
+) -> AnswerPlan:
     """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
 
     Args:
         request: the checked body.
         limits: of this server.
         transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
+        parts: bytes of the parts of a multipart body, which messages name; None for a JSON body.
 
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
@@ -117,7 +125,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
     return AnswerPlan(
-        turns=turns_of(request.messages, transcript_of, max_audio_s=limits.max_input_audio_s),
+        turns=turns_of(request.messages, transcript_of, Clips(parts or {}, limits.max_input_audio_s)),
         tools=offered.schemas,
         calls_are_functions=request.functions is not None,
         text_schema=_text_schema(request, output_format),
@@ -185,22 +193,36 @@ def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat 
             raise invalid_value("mode", message)
         wants_audio = request.mode == "audio"
         if wants_audio and audio is None:
-            audio = AudioOptions(voice=DEFAULT_VOICE, format="pcm16" if request.stream else "wav")
+            name = _voice_name(request.voice) or DEFAULT_VOICE
+            audio = AudioOptions(voice=name, format="pcm16" if request.stream else "wav")
     if not wants_audio:
         if audio is not None:
             message = "Invalid 'audio': only allowed with 'audio' in modalities. Add it, or leave audio out."
             raise invalid_value("audio", message)
+        if request.voice is not None:
+            message = "Invalid 'voice': only allowed with audio output. Ask for it, or leave voice out."
+            raise invalid_value("voice", message)
         return None
     if audio is None:
         message = "Missing 'audio': modalities has 'audio'. Add audio = {\"voice\": ..., \"format\": ...}."
         raise invalid_value("audio", message, "missing_required_parameter")
     check_voice(audio.voice, limits, "audio.voice")
+    name, of_audio = _voice_name(request.voice), _voice_name(audio.voice)
+    if name not in (None, of_audio):
+        message = f"Invalid 'voice': {name!r} is not audio.voice = {of_audio!r}. Send one of them."
+        raise invalid_value("voice", message)
     return served_format(audio.format, CHAT_FORMATS, "audio.format")
+
+
+def _voice_name(voice: str | VoiceReference | VoiceOptions | None) -> str | None:
+    return voice if voice is None or isinstance(voice, str) else voice.id
 
 
 def _speed(request: ChatRequest, output_format: OutputFormat | None) -> float:
     """Speed of the sound, from the one or more places that name it."""
     found = {"speed": request.speed}
+    if isinstance(request.voice, VoiceOptions):
+        found["voice.speed"] = request.voice.speed
     if request.audio is not None:
         found["audio.speed"] = request.audio.speed
         if not isinstance(request.audio.voice, str):

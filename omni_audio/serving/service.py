@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -110,9 +110,16 @@ class ChatService:
                 return item
         raise model_not_found(model_id, param)
 
-    async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
-        """Opens a chat completion; raises as of open_plan()."""
-        make_plan = partial(plan_answer, request, self._chat_limits, partial(self._transcript, owner))
+    async def open(self, request: ChatRequest, owner: str, parts: Mapping[str, bytes]) -> OpenAnswer:
+        """Opens a chat completion; raises as of open_plan().
+
+        Args:
+            request: the checked body.
+            owner: of the key.
+            parts: bytes of the body's other parts, by name; none where it was JSON.
+        """
+        transcript_of = partial(self._transcript, owner)
+        make_plan = partial(plan_answer, request, self._chat_limits, transcript_of, parts)
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(

@@ -7,9 +7,8 @@ from typing import Protocol
 
 import orjson
 
-from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.model.assistant import Role, Turn, tool_call_text
-from omni_audio.serving.audio_codec import decode_input_audio
+from omni_audio.serving.clips import DATA_URI, Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
     AssistantMessage,
@@ -25,8 +24,8 @@ from omni_audio.serving.schemas import (
     UserMessage,
 )
 
-INPUT_FORMATS = ("wav", "mp3", "flac", "opus", "webm")
-"""Formats of input clips that are served; the schema also knows headerless ones."""
+CLIP_CONTENT = "audio"
+"""What stands as the content of a message whose sound is in its field `audio`."""
 
 
 class TranscriptLookup(Protocol):
@@ -37,15 +36,13 @@ class TranscriptLookup(Protocol):
         ...
 
 
-def turns_of(
-    messages: Sequence[Message], transcript_of: TranscriptLookup, *, max_audio_s: float
-) -> list[Turn]:
+def turns_of(messages: Sequence[Message], transcript_of: TranscriptLookup, clips: Clips) -> list[Turn]:
     """Translates a conversation.
 
     Args:
         messages: at least one.
         transcript_of: finds earlier spoken answers.
-        max_audio_s: seconds of all clips together.
+        clips: decodes those of this request.
 
     Raises:
         ApiError: 400 with the path of the message at fault; 404 for an unknown earlier answer.
@@ -53,15 +50,12 @@ def turns_of(
     turns: list[Turn] = []
     call_ids: set[str] = set()
     called_functions: set[str] = set()
-    audio_left_s = max_audio_s
     for index, message in enumerate(messages):
         param = f"messages[{index}]"
         if isinstance(message, SystemMessage):
             turns.append(Turn(role=Role.SYSTEM, text=_joined(message.content)))
         elif isinstance(message, UserMessage):
-            spoken = _user_turns(message, param, audio_left_s)
-            audio_left_s -= sum(len(turn.pcm_S) for turn in spoken if turn.pcm_S is not None) / SAMPLE_RATE_HZ
-            turns += spoken
+            turns += _user_turns(message, param, clips)
         elif isinstance(message, AssistantMessage):
             turns += _assistant_turns(message, param, transcript_of)
             call_ids.update(call.id for call in message.tool_calls or [])
@@ -81,17 +75,22 @@ def turns_of(
                 text = f"Invalid '{name}': no earlier assistant message called it. Send that message too."
                 raise invalid_value(name, text)
             turns.append(Turn(role=Role.TOOL, text=message.content or ""))
+    clips.require_all_used()
     return turns
 
 
-def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[Turn]:
+def _user_turns(message: UserMessage, param: str, clips: Clips) -> list[Turn]:
     """One turn for each run of text parts and one for each clip, in the order of the parts."""
-    remedy = "Send an input_audio part."
     if message.audio is not None:
-        raise unsupported(f"{param}.audio", "audio", "none", remedy)
+        if message.content != CLIP_CONTENT:
+            name = f"{param}.content"
+            text = f"Invalid '{name}': {CLIP_CONTENT!r} is expected beside audio. Send text as a message of its own."
+            raise invalid_value(name, text)
+        return [Turn(role=Role.USER, pcm_S=clips.decode(message.audio, None, param=f"{param}.audio"))]
     if isinstance(message.content, str):
-        if message.content.startswith("data:audio/"):
-            raise unsupported(f"{param}.content", "a data: URI", "text or parts", remedy)
+        if message.content.startswith(DATA_URI):
+            pcm_S = clips.decode(message.content, None, param=f"{param}.content")
+            return [Turn(role=Role.USER, pcm_S=pcm_S)]
         return [Turn(role=Role.USER, text=message.content)]
     turns: list[Turn] = []
     for index, part in enumerate(message.content):
@@ -105,10 +104,7 @@ def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[T
                 turns.append(Turn(role=Role.USER, text=part.text))
             continue
         clip, place = part.input_audio, f"{place}.input_audio"
-        if clip.format not in INPUT_FORMATS:
-            raise unsupported(f"{place}.format", clip.format, INPUT_FORMATS, "Wrap the samples in a wav.")
-        pcm_S = decode_input_audio(clip.data, clip.format, param=place, max_duration_s=audio_left_s)
-        audio_left_s -= len(pcm_S) / SAMPLE_RATE_HZ
+        pcm_S = clips.decode(clip.data, clip.format, param=f"{place}.data")
         turns.append(Turn(role=Role.USER, pcm_S=pcm_S))
     return turns
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from omni_audio.serving.choices import NumberedPiece, numbered_pieces
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
-from omni_audio.serving.middleware import RequestHeadersMiddleware
+from omni_audio.serving.middleware import ADDED_HEADERS, RequestHeadersMiddleware
 from omni_audio.serving.pieces import answer_pieces
 from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
@@ -63,10 +64,21 @@ def create_app(service: ChatService) -> FastAPI:
             await drain(request)
             raise
 
+    async def admitted_owner_of(request: Request) -> str:
+        """The owner of the key, whose rate limits the request counts for and the answer's headers tell."""
+        owner = await owner_of(request)
+        request.scope[ADDED_HEADERS] = partial(service.rate_limiter.headers, owner)
+        try:
+            service.rate_limiter.admit(owner)
+        except ApiError:
+            await drain(request)
+            raise
+        return owner
+
     @app.post("/v1/chat/completions")
     @app.post("/chat/completions")
     async def chat_completions(request: Request) -> Response:
-        owner = await owner_of(request)
+        owner = await admitted_owner_of(request)
         config = service.config
         payload, parts = await read_json_with_parts(
             request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
@@ -77,17 +89,17 @@ def create_app(service: ChatService) -> FastAPI:
 
     @app.post("/v1/audio/speech")
     async def speech(request: Request) -> Response:
-        await owner_of(request)
+        owner = await admitted_owner_of(request)
         config = service.config
         payload = await read_json(
             request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
         )
-        spoken = spoken_response(service, parse_body(payload, SpeechRequest))
+        spoken = spoken_response(service, parse_body(payload, SpeechRequest), owner)
         return await unless_disconnected(request.receive, spoken)
 
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Response:
-        owner = await owner_of(request)
+        owner = await admitted_owner_of(request)
         return await answer_transcription(service, request, owner)
 
     @app.get("/v1/models")

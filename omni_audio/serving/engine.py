@@ -18,7 +18,7 @@ from torch import Tensor
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.serving.errors import overloaded
-from omni_audio.serving.observer import EngineObserver, NoObserver
+from omni_audio.serving.observer import EngineObserver, Observers
 from omni_audio.serving.stream import (
     AudioDelta,
     Outcome,
@@ -85,7 +85,7 @@ class Engine:
         self._num_slots = num_slots
         self._queue_limit = queue_limit
         self._limit_events = limit_events
-        self._observer: EngineObserver = NoObserver() if observer is None else observer
+        self._observer: EngineObserver = Observers() if observer is None else observer
         self._generator: Generator = make_generator()
         self._wake = threading.Condition()
         self._pending: deque[Stream] = deque()
@@ -124,28 +124,22 @@ class Engine:
         return len(self._pending)
 
     def submit(
-        self, prompt: TokenSequence, request: GenerationRequest, *, max_total_tokens: int | None = None
-    ) -> Stream:
-        """Queues a stream; call it from the event loop that will read it.
-
-        Raises:
-            ApiError: 503, the queue is full.
-        """
-        return self.submit_together(prompt, [request], max_total_tokens=max_total_tokens)[0]
-
-    def submit_together(
         self,
         prompt: TokenSequence,
         requests: Sequence[GenerationRequest],
         *,
         max_total_tokens: int | None = None,
+        owner: str = "",
     ) -> list[Stream]:
         """Queues a stream for each request, all of the same prompt, or none of them; each needs a place of its own.
+
+        Call it from the event loop that will read them.
 
         Args:
             prompt: each stream reads it for itself.
             requests: at least one.
             max_total_tokens: of each stream; None leaves the limits of its request.
+            owner: name of the key that asks.
 
         Raises:
             ApiError: 503, the queue has not so many places.
@@ -157,6 +151,7 @@ class Engine:
                 request,
                 max_total_tokens=max_total_tokens,
                 limit_events=self._limit_events,
+                owner=owner,
                 loop=loop,
             )
             for request in requests

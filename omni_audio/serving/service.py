@@ -23,7 +23,9 @@ from omni_audio.serving.auth import KeyRing
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
 from omni_audio.serving.metrics import ServerMetrics
+from omni_audio.serving.observer import Observers
 from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
@@ -66,13 +68,14 @@ class ChatService:
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
         self.metrics = ServerMetrics(config.num_slots)
+        self.rate_limiter = RateLimiter(config.rate_limits)
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
             limit_events=config.outbox_limit_events,
-            observer=self.metrics,
+            observer=Observers(self.metrics, self.rate_limiter),
         )
         self.metrics.watch(self.engine)
         # One worker: decoding and encoding clips must not take the cores from the engine.
@@ -155,8 +158,20 @@ class ChatService:
             num_prompt_tokens=len(prompt),
             num_prompt_audio_tokens=prompt.num_frames,
         )
-        streams = self.engine.submit_together(prompt, plan.choices, max_total_tokens=plan.max_total_tokens)
+        streams = self.submit(prompt, plan, owner)
         return OpenAnswer(plan=plan, streams=streams, context=context)
+
+    def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str) -> list[Stream]:
+        """Queues a stream for each choice of a plan, and charges the prompt to the key.
+
+        Raises:
+            ApiError: 503, the server is overloaded.
+        """
+        streams = self.engine.submit(
+            prompt, plan.choices, max_total_tokens=plan.max_total_tokens, owner=owner
+        )
+        self.rate_limiter.charge(owner, len(prompt))
+        return streams
 
     def cancel(self, streams: Sequence[Stream]) -> None:
         """Frees the places of all streams of a request."""

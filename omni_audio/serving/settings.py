@@ -44,6 +44,25 @@ class RequestLimits:
 
 
 @dataclass(kw_only=True, slots=True)
+class RateLimitConfig:
+    """What one key may use in a minute; without keys, what all clients may use together.
+
+    Args:
+        requests_per_minute: requests for answers; null sets no limit.
+        tokens_per_minute: positions that are read and made for them; null sets no limit.
+    """
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            limit = getattr(self, name)
+            if limit is not None:
+                require_positive(name, limit)
+
+
+@dataclass(kw_only=True, slots=True)
 class ServerConfig:
     """A server of one build.
 
@@ -64,6 +83,7 @@ class ServerConfig:
         answer_lifetime_s: how long a spoken answer can be named by id.
         answer_limit: spoken answers kept for that.
         limits: of one request.
+        rate_limits: of one key.
     """
 
     build: Path
@@ -82,6 +102,7 @@ class ServerConfig:
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
     limits: RequestLimits = field(default_factory=RequestLimits)
+    rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
 
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)

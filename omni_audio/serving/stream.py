@@ -152,6 +152,7 @@ class Stream:
         request: what to generate and how.
         max_total_tokens: ends the stream with "length"; None leaves the limits of `request`.
         limit_events: events that may wait for the reader; more and the stream is dropped as stalled.
+        owner: name of the key that asked.
         loop: the reader's event loop.
     """
 
@@ -162,11 +163,13 @@ class Stream:
         *,
         max_total_tokens: int | None,
         limit_events: int,
+        owner: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.prompt = prompt
         self.request = request
         self.max_total_tokens = max_total_tokens
+        self.owner = owner
         self.times = StreamTimes(submitted_s=time.monotonic())
         self.made = TokenCounts()
         """What the engine made; it may be ahead of the reader."""

@@ -14,7 +14,7 @@ from omni_audio.serving.stream import Stream, TokenCounts
 
 @dataclass(kw_only=True, slots=True)
 class AnswerContext:
-    """What stands in every object of one answer, and where a spoken answer is kept."""
+    """What stands in every object of one answer, where a spoken answer is kept, and how long a frame is at speed 1."""
 
     model: str
     system_fingerprint: str
@@ -22,6 +22,7 @@ class AnswerContext:
     store: AnswerStore
     num_prompt_tokens: int
     num_prompt_audio_tokens: int
+    frame_ms: float
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(16)}")
     created_s: int = field(default_factory=lambda: int(time.time()))
 

@@ -15,6 +15,7 @@ from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, EndPie
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import Stream
 from omni_audio.serving.tool_calls import MadeCall
+from omni_audio.serving.word_times import WordTimes
 
 DONE = b"data: [DONE]\n\n"
 
@@ -66,6 +67,9 @@ class _ChunkWriter:
         self._base64 = Base64Chunker()
         self._num_calls = 0
         self._is_open = False
+        self._word_times: WordTimes | None = None
+        if plan.include_timestamps:
+            self._word_times = WordTimes(context.frame_ms / plan.generation.speed)
 
     def write(self, piece: AnswerPiece) -> list[bytes]:
         """The chunks of one piece; the first piece decides how the choice opens."""
@@ -91,7 +95,8 @@ class _ChunkWriter:
             logprobs = logprobs_object(piece.logprobs) if self._plan.has_logprobs else None
             if self._audio_id is None:
                 return [self._chunk({"content": piece.text}, logprobs=logprobs)]
-            return [self._chunk({"audio": {"transcript": piece.text}}, logprobs=logprobs)]
+            times = self._word_times and self._word_times.take(piece.text, piece.num_frames)
+            return [self._chunk({"audio": {"transcript": piece.text}}, logprobs=logprobs, times=times)]
         if isinstance(piece, AudioPiece):
             return self._data(self._base64.feed(piece.data))
         if isinstance(piece, CallPiece):
@@ -123,7 +128,8 @@ class _ChunkWriter:
             chunks += self._data(self._base64.finish())
             transcript = "".join(self._words)
             expires_at_s = self._context.store.put(self._audio_id, transcript, self._context.owner)
-            chunks.append(self._chunk({"audio": {"expires_at": expires_at_s}}))
+            times = self._word_times and self._word_times.finish(piece.num_frames)
+            chunks.append(self._chunk({"audio": {"expires_at": expires_at_s}}, times=times))
         return [*chunks, self._chunk({}, piece.finish_reason)]
 
     def _chunk(
@@ -131,8 +137,11 @@ class _ChunkWriter:
         delta: dict[str, Any],
         finish_reason: str | None = None,
         logprobs: dict[str, Any] | None = None,
+        times: dict[str, Any] | None = None,
     ) -> bytes:
         choice = {"index": self._index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        if times is not None:
+            choice["x_audio"] = times
         chunk = {**self._context.head("chat.completion.chunk"), "choices": [choice]}
         if self._plan.include_usage:
             chunk["usage"] = None

@@ -18,10 +18,14 @@ from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Some words, and the probabilities of their tokens where they are asked for; not both empty."""
+    """Some words, and the probabilities of their tokens where they are asked for; not both empty.
+
+    `num_frames` of sound were given before them.
+    """
 
     text: str
     logprobs: list[TokenLogprobs] = field(default_factory=list)
+    num_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,10 @@ class CallPiece:
 
 @dataclass(frozen=True, slots=True)
 class EndPiece:
-    """The last piece, with the finish_reason."""
+    """The last piece, with the finish_reason and the frames of the whole sound."""
 
     finish_reason: str
+    num_frames: int = 0
 
 
 AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallPiece | EndPiece
@@ -68,7 +73,7 @@ async def answer_pieces(
             if isinstance(event, TextDelta):
                 held.add(event.text, event.logprobs)
                 if text := stop.feed(event.text):
-                    yield TextPiece(text, held.release(len(text)))
+                    yield TextPiece(text, held.release(len(text)), stream.delivered.audio_frames)
                 if stop.is_stopped:
                     engine.cancel(stream, Outcome.COMPLETED)
                     yield EndPiece("stop")
@@ -79,14 +84,14 @@ async def answer_pieces(
                 if data := sound.feed(event.pcm_S):
                     yield AudioPiece(data)
             elif isinstance(event, StreamEnd):
-                last = TextPiece(stop.finish(), held.rest())
+                last = TextPiece(stop.finish(), held.rest(), stream.delivered.audio_frames)
                 if last.text or last.logprobs:
                     yield last
                 if event.reason == "tool_calls":
                     yield CallPiece(parse_tool_call(call_text, plan.tools))
                 if sound is not None and (data := sound.finish()):
                     yield AudioPiece(data)
-                yield EndPiece(plan.finish_reason(event.reason))
+                yield EndPiece(plan.finish_reason(event.reason), stream.delivered.audio_frames)
                 return
     finally:
         engine.cancel(stream)

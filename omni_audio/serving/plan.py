@@ -46,6 +46,7 @@ class AnswerPlan:
     stop: list[str]
     is_stream: bool
     include_usage: bool
+    include_timestamps: bool = False
 
     @property
     def mode(self) -> Mode:
@@ -136,6 +137,7 @@ def plan_answer(
         stop=stop,
         is_stream=bool(request.stream),
         include_usage=bool(options and options.include_usage),
+        include_timestamps=_include_timestamps(request, output_format),
     )
 
 
@@ -146,8 +148,6 @@ def _refuse_unserved(request: ChatRequest) -> None:
             raise unsupported(name, getattr(request, name), [0])
     if request.logit_bias:
         raise unsupported("logit_bias", request.logit_bias, "an empty map")
-    if request.stream_options is not None and request.stream_options.include_timestamps:
-        raise unsupported("stream_options.include_timestamps", True, [False])
 
 
 def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limits: RequestLimits) -> int:
@@ -157,6 +157,13 @@ def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limit
     if num_choices > limits.max_choices:
         raise unsupported("n", num_choices, f"1 to {limits.max_choices}", "Send several requests.")
     return num_choices
+
+
+def _include_timestamps(request: ChatRequest, output_format: OutputFormat | None) -> bool:
+    is_wanted = request.stream_options is not None and bool(request.stream_options.include_timestamps)
+    if is_wanted and output_format is None:
+        raise unsupported("stream_options.include_timestamps", True, "false with text output")
+    return is_wanted
 
 
 def _num_logprobs(request: ChatRequest) -> int | None:

@@ -51,7 +51,7 @@ class RateLimiter:
             "requests": config.requests_per_minute,
             "tokens": config.tokens_per_minute,
         }
-        self._limits = {kind: limit for kind, limit in limits.items() if limit is not None}
+        self._limits: dict[Kind, int] = {kind: limit for kind, limit in limits.items() if limit is not None}
         self._clock = clock
         self._buckets: dict[str, dict[Kind, _Bucket]] = {}
         self._lock = threading.Lock()

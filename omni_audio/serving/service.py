@@ -157,6 +157,7 @@ class ChatService:
             store=self.answers,
             num_prompt_tokens=len(prompt),
             num_prompt_audio_tokens=prompt.num_frames,
+            frame_ms=1000 / self.assistant.tokenizer.config.frame_rate_hz,
         )
         streams = self.submit(prompt, plan, owner)
         return OpenAnswer(plan=plan, streams=streams, context=context)

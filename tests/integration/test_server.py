@@ -227,6 +227,28 @@ def test_streamed_sound_in_order(client, clip, sound_format):
     assert words == plain.message.audio.transcript
 
 
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_times_of_the_words_of_streamed_sound(client, speed):
+    fields = {"audio": {"voice": "alloy", "format": "pcm16", "speed": speed}, "stream": True, **SPOKEN}
+    options = {"include_timestamps": True, "include_usage": True}
+    *chunks, last = create(client, stream_options=options, **fields)
+    timed = [chunk.choices[0].x_audio for chunk in chunks if hasattr(chunk.choices[0], "x_audio")]
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    sounds = [delta.audio.to_dict() for delta in deltas if getattr(delta, "audio", None)]
+    transcript = "".join(sound.get("transcript", "") for sound in sounds)
+    words = [word for times in timed for word in times["words"]]
+    assert [word["word"] for word in words] == transcript.split() != []
+    starts = [word["start_ms"] for word in words]
+    assert starts == sorted(starts)
+    assert len(set(starts)) > 1
+    assert all(word["start_ms"] <= word["end_ms"] for word in words)
+    num_frames = last.usage.completion_tokens_details.audio_tokens
+    assert words[-1]["end_ms"] == round(num_frames * 80 / speed)
+    assert {key for sound in sounds for key in sound} == {"id", "transcript", "data", "expires_at"}
+    without = list(create(client, **fields))
+    assert not any(hasattr(chunk.choices[0], "x_audio") for chunk in without)
+
+
 @pytest.mark.parametrize("speed", [0.25, 0.5, 0.8, 1.25, 2.0, 4.0])
 def test_speed_changes_how_long_an_answer_is_and_not_what_it_says(client, speed):
     audio = {"voice": "alloy", "format": "wav"}

@@ -105,6 +105,15 @@ def test_tool_choice(choice, names, required):
     assert made.generation.tool_required == required
 
 
+def test_times_of_words_are_for_streamed_sound():
+    options = {"stream": True, "stream_options": {"include_timestamps": True}}
+    assert plan(mode="audio", **options).include_timestamps
+    assert not plan(mode="audio", stream=True).include_timestamps
+    with pytest.raises(ApiError, match="text output") as caught:
+        plan(**options)
+    assert (caught.value.status, caught.value.param) == (400, "stream_options.include_timestamps")
+
+
 FUNCTIONS = [tool["function"] for tool in TOOLS]
 
 

@@ -5,6 +5,8 @@ from enum import Enum
 
 from torch import Tensor
 
+from omni_audio.model.logprobs import IdLogprobs
+
 
 class FinishReason(Enum):
     """Why a stream ended."""
@@ -16,10 +18,11 @@ class FinishReason(Enum):
 
 @dataclass(slots=True)
 class TextToken:
-    """An id of the answer's text (or of its transcript)."""
+    """An id of the answer's text (or of its transcript); with probabilities where the request asks for them."""
 
     slot: int
     id: int
+    logprobs: IdLogprobs | None = None
 
 
 @dataclass(slots=True)

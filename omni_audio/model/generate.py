@@ -11,6 +11,7 @@ from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextTok
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
 from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
 from omni_audio.model.kv_store import KVFormat
+from omni_audio.model.logprobs import id_logprobs
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import Sampler, choose
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
@@ -32,6 +33,8 @@ class _Answer:
     sounded: list[set[int]]
     """Its semantic ids, and the codes of each acoustic codebook."""
     unread: deque[TokenSequence]
+    num_logprobs: int | None
+    """Of the request."""
 
     @property
     def _speaks(self) -> bool:
@@ -180,8 +183,8 @@ class Generator:
             [answer.sampler for answer in answers], torch.stack(masked), [answer.seen for answer in answers]
         )
         codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
-        for slot, token, codes_K in zip(slots, ids, codes_BK, strict=True):
-            events += self._events(slot, token, codes_K)
+        for row, slot, token, codes_K in zip(rows, slots, ids, codes_BK, strict=True):
+            events += self._events(slot, token, codes_K, logits_BV[row])
         going = [i for i, slot in enumerate(slots) if slot in self.streams or slot in self.held]
         self._advance([slots[i] for i in going], [ids[i] for i in going], codes_BK[going])
         for event in events:
@@ -220,6 +223,7 @@ class Generator:
             set(),
             [set() for _ in range(1 + self.model.depth.num_codebooks)],
             deque(),
+            request.num_logprobs,
         )
 
     def _read(self, slot: int, piece: TokenSequence) -> None:
@@ -292,19 +296,24 @@ class Generator:
             )
         return codes_BK
 
-    def _events(self, slot: int, token: int, codes_K: Tensor) -> list[Event]:
-        answer = self.streams[slot]
+    def _events(self, slot: int, token: int, codes_K: Tensor, logits_V: Tensor) -> list[Event]:
+        """What the chosen id and codes come to; `logits_V` are what the id was drawn from, before the grammar."""
+        answer, vocabulary = self.streams[slot], self.model.vocabulary
         is_tool, starts_call = answer.grammar.phase is Phase.TOOL, answer.grammar.in_phase == 0
         reason = answer.grammar.push(token)
         events: list[Event] = []
-        if self.model.vocabulary.is_semantic(token):
+        if vocabulary.is_semantic(token):
             for seen, code in zip(answer.sounded, [token, *codes_K.tolist()], strict=True):
                 seen.add(code)
             events.append(AudioFrame(slot, codes_K))
-        elif self.model.vocabulary.is_text(token):
-            if not is_tool:
-                answer.said.add(token)
-            events.append(ToolToken(slot, token, starts_call) if is_tool else TextToken(slot, token))
+        elif vocabulary.is_text(token) and is_tool:
+            events.append(ToolToken(slot, token, starts_call))
+        elif vocabulary.is_text(token):
+            answer.said.add(token)
+            logprobs = None
+            if answer.num_logprobs is not None:
+                logprobs = id_logprobs(logits_V, token, answer.num_logprobs, vocabulary)
+            events.append(TextToken(slot, token, logprobs))
         if reason is not None:
             del self.streams[slot]
             if slot not in self.held:

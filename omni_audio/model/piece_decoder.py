@@ -10,6 +10,7 @@ from torch import Tensor
 from omni_audio.audio.time_stretch import flush, initial_stretch_state, stretch
 from omni_audio.checks import require
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.logprobs import TokenLogprobs, token_logprobs
 from omni_audio.model.text import TextTokenizer
 from omni_audio.tokenizer.joint_decoding import decode_together
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -19,6 +20,7 @@ from omni_audio.tokenizer.tokenizer import AudioTokenizer
 class Piece:
     """A bit of a streamed answer: text, a tool call's JSON, or sound; `reason` on the last.
 
+    `logprobs` come with every text id of a request that asks for them, whether its letters are complete or not.
     `pcm_S` is empty where frames came whose samples are not complete yet.
     """
 
@@ -28,6 +30,7 @@ class Piece:
     pcm_S: Tensor | None = None
     num_frames: int = 0
     reason: FinishReason | None = None
+    logprobs: TokenLogprobs | None = None
 
 
 class PieceDecoder:
@@ -77,7 +80,10 @@ class PieceDecoder:
         words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
         if isinstance(event, ToolToken):
             return Piece(tool=words, starts_call=event.starts_call)
-        return Piece(text=words)
+        known = event.logprobs
+        return Piece(
+            text=words, logprobs=None if known is None else token_logprobs(event.id, known, self.text)
+        )
 
     def _at_speed(self, pcm_BS: Tensor, is_last: bool = False) -> Tensor:
         """What further samples (1, S), in the CPU's memory, complete, (1, S'); at speed 1 they need not wait."""

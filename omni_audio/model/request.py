@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from omni_audio.audio.time_stretch import require_speed
-from omni_audio.checks import require
+from omni_audio.checks import require, require_range
+from omni_audio.model.logprobs import MAX_TOP_LOGPROBS
 from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text_form import TextForm
@@ -27,6 +28,8 @@ class GenerationRequest:
             no draw: the codes, and with them `max_frames`, are those of speed 1.
         seed: of this stream's draws.
         max_text_tokens, max_frames: limits; reaching one ends with reason "length".
+        num_logprobs: how many of the most probable ids come with each text id, 0 to 20, and its own probability with
+            them (id_logprobs); None leaves probabilities out.
         text_form: what form the text of Mode.REPLY_TEXT must have; None leaves it free.
         call_form: what form a tool call must have; None leaves it to the network, whose JSON may then be broken.
         script: text ids of the words that Mode.SAY speaks (TextTokenizer.spell_words): they stand in the answer as they
@@ -50,6 +53,7 @@ class GenerationRequest:
     seed: int = 0
     max_text_tokens: int = 256
     max_frames: int = 375
+    num_logprobs: int | None = None
     text_form: TextForm | None = None
     call_form: TextForm | None = None
     script: list[list[int]] = field(default_factory=list)
@@ -60,6 +64,8 @@ class GenerationRequest:
         require_speed(self.speed)
         require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
         require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
+        if self.num_logprobs is not None:
+            require_range("num_logprobs", self.num_logprobs, 0, MAX_TOP_LOGPROBS)
         require(
             self.tools or not self.tool_required,
             "tool_required",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,17 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from omni_audio.serving.body import drain, read_json
-from omni_audio.serving.chat import answer_chunks, whole_answer
+from omni_audio.serving.body import drain, read_json, read_json_with_parts
+from omni_audio.serving.chat import whole_answer
+from omni_audio.serving.chat_chunks import answer_chunks
+from omni_audio.serving.choices import NumberedPiece, numbered_pieces
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
-from omni_audio.serving.middleware import RequestHeadersMiddleware
-from omni_audio.serving.pieces import AnswerPiece, answer_pieces
+from omni_audio.serving.middleware import ADDED_HEADERS, RequestHeadersMiddleware
+from omni_audio.serving.pieces import answer_pieces
 from omni_audio.serving.playground_page import add_playground
 from omni_audio.serving.request_count import RequestCountMiddleware
 from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_request
-from omni_audio.serving.service import ChatService
+from omni_audio.serving.service import ChatService, OpenAnswer
 from omni_audio.serving.speech import spoken_response
 from omni_audio.serving.speech_request import SpeechRequest
 from omni_audio.serving.streamed_answer import streamed_answer
@@ -62,31 +65,42 @@ def create_app(service: ChatService) -> FastAPI:
             await drain(request)
             raise
 
+    async def admitted_owner_of(request: Request) -> str:
+        """The owner of the key, whose rate limits the request counts for and the answer's headers tell."""
+        owner = await owner_of(request)
+        request.scope[ADDED_HEADERS] = partial(service.rate_limiter.headers, owner)
+        try:
+            service.rate_limiter.admit(owner)
+        except ApiError:
+            await drain(request)
+            raise
+        return owner
+
     @app.post("/v1/chat/completions")
     @app.post("/chat/completions")
     async def chat_completions(request: Request) -> Response:
-        owner = await owner_of(request)
+        owner = await admitted_owner_of(request)
         config = service.config
-        payload = await read_json(
+        payload, parts = await read_json_with_parts(
             request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
         )
         chat = parse_chat_request(payload)
         answer = _stream_chat if chat.stream else _plain_chat
-        return await unless_disconnected(request.receive, answer(service, chat, owner))
+        return await unless_disconnected(request.receive, answer(service, chat, owner, parts))
 
     @app.post("/v1/audio/speech")
     async def speech(request: Request) -> Response:
-        await owner_of(request)
+        owner = await admitted_owner_of(request)
         config = service.config
         payload = await read_json(
             request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
         )
-        spoken = spoken_response(service, parse_body(payload, SpeechRequest))
+        spoken = spoken_response(service, parse_body(payload, SpeechRequest), owner)
         return await unless_disconnected(request.receive, spoken)
 
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Response:
-        owner = await owner_of(request)
+        owner = await admitted_owner_of(request)
         return await answer_transcription(service, request, owner)
 
     @app.get("/v1/models")
@@ -117,23 +131,32 @@ def create_app(service: ChatService) -> FastAPI:
     return app
 
 
-async def _plain_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
-    answer = await service.open(request, owner)
-    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
+async def _plain_chat(
+    service: ChatService, request: ChatRequest, owner: str, parts: Mapping[str, bytes]
+) -> Response:
+    answer = await service.open(request, owner, parts)
     try:
-        return _json(await whole_answer(pieces, answer.stream, answer.plan, answer.context))
+        return _json(
+            await whole_answer(_pieces(service, answer), answer.streams, answer.plan, answer.context)
+        )
     finally:
-        service.engine.cancel(answer.stream)
+        service.cancel(answer.streams)
 
 
-async def _stream_chat(service: ChatService, request: ChatRequest, owner: str) -> Response:
-    answer = await service.open(request, owner)
-    pieces = answer_pieces(service.engine, answer.stream, answer.plan)
+async def _stream_chat(
+    service: ChatService, request: ChatRequest, owner: str, parts: Mapping[str, bytes]
+) -> Response:
+    answer = await service.open(request, owner, parts)
+    pieces = _pieces(service, answer)
 
-    def chunks_after(first: AnswerPiece) -> AsyncGenerator[bytes, None]:
-        return answer_chunks(first, pieces, answer.stream, answer.plan, answer.context)
+    def chunks_after(first: NumberedPiece) -> AsyncGenerator[bytes, None]:
+        return answer_chunks(first, pieces, answer.streams, answer.plan, answer.context)
 
-    return await streamed_answer(service, answer.stream, anext(pieces), chunks_after)
+    return await streamed_answer(service, answer.streams, anext(pieces), chunks_after)
+
+
+def _pieces(service: ChatService, answer: OpenAnswer) -> AsyncGenerator[NumberedPiece, None]:
+    return numbered_pieces([answer_pieces(service.engine, stream, answer.plan) for stream in answer.streams])
 
 
 def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

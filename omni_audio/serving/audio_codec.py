@@ -1,9 +1,8 @@
-"""Sound at the border of the server: base64 clips in, answers out in the format that was asked for."""
+"""Sound at the border of the server: clips in, answers out in the format that was asked for."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import struct
 from enum import Enum
 
@@ -43,35 +42,6 @@ class OutputFormat(Enum):
         """Whether this installation can make it."""
         codec = CODECS.get(self.value)
         return codec is None or has_encoder(codec.encoder)
-
-
-def decode_input_audio(data: str, declared_format: str, *, param: str, max_duration_s: float) -> Tensor:
-    """Decodes one clip of a request.
-
-    Args:
-        data: base64 text.
-        declared_format: the part's `format`.
-        param: path of the part, for errors.
-        max_duration_s: the longest clip that is taken; none is when it is 0 or less.
-
-    Returns:
-        pcm_S, 16 kHz mono float32.
-
-    Raises:
-        ApiError: 400, not base64, or as of decode_clip().
-    """
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid_value(
-            f"{param}.data",
-            f"Invalid '{param}.data': it is not base64. Encode the file's bytes.",
-            "invalid_base64",
-        ) from None
-    if max_duration_s <= 0:
-        message = f"Invalid '{param}': the clips before it use up the allowed duration. Send less sound."
-        raise invalid_value(f"{param}.data", message, "invalid_audio")
-    return decode_clip(raw, declared_format, param=f"{param}.data", max_duration_s=max_duration_s)
 
 
 def decode_clip(raw: bytes, declared_format: str | None, *, param: str, max_duration_s: float) -> Tensor:

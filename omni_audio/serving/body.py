@@ -7,8 +7,11 @@ import asyncio
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from omni_audio.serving.errors import ApiError, request_too_large
+from omni_audio.serving.errors import ApiError, invalid_value, request_too_large
 from omni_audio.serving.multipart import Form, parse_multipart
+
+REQUEST_PART = "request"
+"""The part of a form that holds what would else be the JSON body."""
 
 DRAIN_TIMEOUT_S = 2.0
 """For how long the rest of a refused body is read and dropped: the client gets to read the refusal."""
@@ -29,11 +32,48 @@ async def read_json(request: Request, *, limit_bytes: int, timeout_s: float) -> 
     media_type = _media_type(request)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise _unsupported_type(media_type, "application/json")
+    return _parsed_json(await _read(request, limit_bytes, timeout_s), "The body")
+
+
+async def read_json_with_parts(
+    request: Request, *, limit_bytes: int, timeout_s: float
+) -> tuple[object, dict[str, bytes]]:
+    """Reads a JSON body, or a form whose part `request` is JSON and whose other parts are files.
+
+    Arguments as of read_json().
+
+    Returns:
+        What the JSON says, and the bytes of the files by the names of their parts.
+
+    Raises:
+        ApiError: as of read_json(); 400 for a broken form, one without `request` or with another field, or two files of
+            one name.
+        ClientDisconnect: the client went away.
+    """
+    media_type = _media_type(request)
+    if media_type != "multipart/form-data":
+        payload = await read_json(request, limit_bytes=limit_bytes, timeout_s=timeout_s)
+        return payload, {}
     body = await _read(request, limit_bytes, timeout_s)
+    form = parse_multipart(body, request.headers["content-type"], max_field_bytes=limit_bytes)
+    for name in form.fields.keys() - {REQUEST_PART}:
+        message = (
+            f"Invalid '{name[:80]}': a field beside '{REQUEST_PART}'. Send sound as a file, with a filename."
+        )
+        raise invalid_value(name[:80], message)
+    if REQUEST_PART in form.files:
+        content: str | bytes = form.file(REQUEST_PART).data
+    else:
+        content = form.text(REQUEST_PART) or ""
+    payload = _parsed_json(content, f"The part '{REQUEST_PART}'")
+    return payload, {name: form.file(name).data for name in form.files if name != REQUEST_PART}
+
+
+def _parsed_json(content: str | bytes, what: str) -> object:
     try:
-        return orjson.loads(body)
+        return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
+        raise ApiError(400, f"{what} is not valid JSON: {error}.", code="invalid_json") from None
 
 
 async def read_form(request: Request, *, limit_bytes: int, timeout_s: float) -> Form:

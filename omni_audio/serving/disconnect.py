@@ -34,7 +34,7 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, Result
             return task.result()
         raise ClientDisconnect
     finally:
-        await _cancel(task, watch)
+        await cancel_all(task, watch)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -42,7 +42,8 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels the tasks and waits until they have ended; what they raise is dropped."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.serving.errors import overloaded
-from omni_audio.serving.observer import EngineObserver, NoObserver
+from omni_audio.serving.observer import EngineObserver, Observers
 from omni_audio.serving.stream import (
     AudioDelta,
     Outcome,
@@ -85,7 +85,7 @@ class Engine:
         self._num_slots = num_slots
         self._queue_limit = queue_limit
         self._limit_events = limit_events
-        self._observer: EngineObserver = NoObserver() if observer is None else observer
+        self._observer: EngineObserver = Observers() if observer is None else observer
         self._generator: Generator = make_generator()
         self._wake = threading.Condition()
         self._pending: deque[Stream] = deque()
@@ -124,28 +124,48 @@ class Engine:
         return len(self._pending)
 
     def submit(
-        self, prompt: TokenSequence, request: GenerationRequest, *, max_total_tokens: int | None = None
-    ) -> Stream:
-        """Queues a stream; call it from the event loop that will read it.
+        self,
+        prompt: TokenSequence,
+        requests: Sequence[GenerationRequest],
+        *,
+        max_total_tokens: int | None = None,
+        owner: str = "",
+    ) -> list[Stream]:
+        """Queues a stream for each request, all of the same prompt, or none of them; each needs a place of its own.
+
+        Call it from the event loop that will read them.
+
+        Args:
+            prompt: each stream reads it for itself.
+            requests: at least one.
+            max_total_tokens: of each stream; None leaves the limits of its request.
+            owner: name of the key that asks.
 
         Raises:
-            ApiError: 503, the queue is full.
+            ApiError: 503, the queue has not so many places.
         """
-        stream = Stream(
-            prompt,
-            request,
-            max_total_tokens=max_total_tokens,
-            limit_events=self._limit_events,
-            loop=asyncio.get_running_loop(),
-        )
+        loop = asyncio.get_running_loop()
+        streams = [
+            Stream(
+                prompt,
+                request,
+                max_total_tokens=max_total_tokens,
+                limit_events=self._limit_events,
+                owner=owner,
+                loop=loop,
+            )
+            for request in requests
+        ]
         with self._wake:
             free_slots = self._num_slots - len(self._active)
-            if self._stopping or len(self._pending) >= self._queue_limit + free_slots:
-                self._count(stream, Outcome.REJECTED)
+            num_waiting = len(self._pending) + len(streams)
+            if self._stopping or num_waiting > self._queue_limit + free_slots:
+                for stream in streams:
+                    self._count(stream, Outcome.REJECTED)
                 raise overloaded()
-            self._pending.append(stream)
+            self._pending.extend(streams)
             self._wake.notify_all()
-        return stream
+        return streams
 
     def cancel(self, stream: Stream, outcome: Outcome = Outcome.CANCELLED) -> None:
         """Frees the stream's place before the next step; harmless once it has ended.
@@ -328,7 +348,7 @@ class Engine:
 def _delta(event: TextToken | ToolToken | AudioFrame, piece: Piece) -> StreamEvent:
     """The reader's event: what the piece holds, counted as what the generator made."""
     if isinstance(event, TextToken):
-        return TextDelta(piece.text)
+        return TextDelta(piece.text, logprobs=piece.logprobs)
     if isinstance(event, ToolToken):
         return ToolDelta(piece.tool)
     assert piece.pcm_S is not None

@@ -87,6 +87,17 @@ def request_too_large(limit_bytes: int) -> ApiError:
     )
 
 
+def rate_limit_exceeded(kind: str, limit: int, retry_after_s: int) -> ApiError:
+    """A 429: a key has used up its `limit` of requests or tokens a minute."""
+    return ApiError(
+        429,
+        f"The rate limit of {limit} {kind} a minute is used up for this key. Try again in {retry_after_s} s.",
+        type_=kind,
+        code="rate_limit_exceeded",
+        retry_after_s=retry_after_s,
+    )
+
+
 def overloaded(retry_after_s: int = 1) -> ApiError:
     """A 503: every slot is taken and the queue is full."""
     return ApiError(

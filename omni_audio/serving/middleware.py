@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable, Mapping
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,8 +15,12 @@ from omni_audio.serving.errors import server_error
 logger = logging.getLogger(__name__)
 
 
+ADDED_HEADERS = "omni_audio.added_headers"
+"""Key of the scope under which a route leaves what makes further headers when the answer begins."""
+
+
 class RequestHeadersMiddleware:
-    """Adds x-request-id and openai-processing-ms; turns what nobody caught into a 500.
+    """Adds x-request-id, openai-processing-ms and what the route asks for; turns what nobody caught into a 500.
 
     Plain ASGI on purpose: wrappers that put a queue in between hide disconnects.
     """
@@ -41,6 +46,9 @@ class RequestHeadersMiddleware:
                     (b"x-request-id", request_id.encode()),
                     (b"openai-processing-ms", str(elapsed_ms).encode()),
                 ]
+                make_headers: Callable[[], Mapping[str, str]] | None = scope.get(ADDED_HEADERS)
+                if make_headers is not None:
+                    added += [(name.encode(), value.encode()) for name, value in make_headers().items()]
                 message = {**message, "headers": [*message.get("headers", []), *added]}
             await send(message)
 

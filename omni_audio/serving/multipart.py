@@ -11,7 +11,7 @@ from omni_audio.serving.errors import ApiError, invalid_value
 
 MAX_PARTS = 64
 MAX_FIELD_BYTES = 64 * 2**10
-"""Of a part that is not a file."""
+"""Of a part that is not a file, where a reader does not say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,13 @@ class Form:
         return files[0]
 
 
-def parse_multipart(body: bytes, content_type: str) -> Form:
+def parse_multipart(body: bytes, content_type: str, max_field_bytes: int = MAX_FIELD_BYTES) -> Form:
     """Takes a form apart.
 
     Args:
         body: all of it.
         content_type: the header, which names the boundary.
+        max_field_bytes: of a part that is not a file.
 
     Raises:
         ApiError: 400, the body is no whole form, or has more parts or longer fields than are taken.
@@ -74,7 +75,7 @@ def parse_multipart(body: bytes, content_type: str) -> Form:
     # Counted before it is parsed: the parser's time goes with the number of boundaries, not of bytes.
     if body.count(b"\r\n--" + boundary) > MAX_PARTS:
         raise _broken(f"it has more than {MAX_PARTS} parts")
-    collector = _Collector()
+    collector = _Collector(max_field_bytes)
     try:
         parser = MultipartParser(
             boundary,
@@ -99,7 +100,8 @@ def parse_multipart(body: bytes, content_type: str) -> Form:
 class _Collector:
     """Gathers parts from the parser's calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_field_bytes: int) -> None:
+        self._max_field_bytes = max_field_bytes
         self.form = Form()
         self.is_whole = False
         self._header = (bytearray(), bytearray())
@@ -135,8 +137,8 @@ class _Collector:
             filename = options[b"filename"].decode("utf-8", "replace")
             self.form.files.setdefault(name, []).append(FormFile(filename, bytes(self._content)))
         else:
-            if len(self._content) > MAX_FIELD_BYTES:
-                reason = f"longer than {MAX_FIELD_BYTES} bytes. Shorten it; a file needs a filename."
+            if len(self._content) > self._max_field_bytes:
+                reason = f"longer than {self._max_field_bytes} bytes. Shorten it; a file needs a filename."
                 raise invalid_value(name[:80], f"Invalid '{name[:80]}': {reason}")
             self.form.fields.setdefault(name, []).append(_text(self._content, f"'{name[:80]}'"))
         self._content = bytearray()

@@ -19,11 +19,22 @@ class EngineObserver(Protocol):
         ...
 
 
-class NoObserver:
-    """Hears nothing."""
+class Observers:
+    """Tells several observers, or none, of the same.
+
+    Args:
+        observers: told one after the other.
+    """
+
+    def __init__(self, *observers: EngineObserver) -> None:
+        self._observers = observers
 
     def step_ended(self, duration_s: float) -> None:
-        """Forgets it."""
+        """Tells each of a step."""
+        for observer in self._observers:
+            observer.step_ended(duration_s)
 
     def stream_ended(self, stream: Stream, outcome: Outcome) -> None:
-        """Forgets it."""
+        """Tells each of a stream that is over."""
+        for observer in self._observers:
+            observer.stream_ended(stream, outcome)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.audio_codec import AnswerSound
 from omni_audio.serving.engine import Engine
+from omni_audio.serving.logprobs import HeldLogprobs
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stop import StopFilter
 from omni_audio.serving.stream import AudioDelta, Outcome, Stream, StreamEnd, TextDelta, ToolDelta
@@ -16,9 +18,14 @@ from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Some words, not empty."""
+    """Some words, and the probabilities of their tokens where they are asked for; not both empty.
+
+    `num_frames` of sound were given before them.
+    """
 
     text: str
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    num_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,10 @@ class CallPiece:
 
 @dataclass(frozen=True, slots=True)
 class EndPiece:
-    """The last piece, with the finish_reason."""
+    """The last piece, with the finish_reason and the frames of the whole sound."""
 
     finish_reason: str
+    num_frames: int = 0
 
 
 AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallPiece | EndPiece
@@ -54,7 +62,7 @@ async def answer_pieces(
         StreamFailedError: the stream ended by a fault.
         ApiError: 500, the model's tool call is invalid.
     """
-    stop = StopFilter(plan.stop)
+    stop, held = StopFilter(plan.stop), HeldLogprobs()
     sound: AnswerSound | None = None
     call_text = ""
     try:
@@ -63,8 +71,9 @@ async def answer_pieces(
         while True:
             event = await stream.get()
             if isinstance(event, TextDelta):
+                held.add(event.text, event.logprobs)
                 if text := stop.feed(event.text):
-                    yield TextPiece(text)
+                    yield TextPiece(text, held.release(len(text)), stream.delivered.audio_frames)
                 if stop.is_stopped:
                     engine.cancel(stream, Outcome.COMPLETED)
                     yield EndPiece("stop")
@@ -75,13 +84,14 @@ async def answer_pieces(
                 if data := sound.feed(event.pcm_S):
                     yield AudioPiece(data)
             elif isinstance(event, StreamEnd):
-                if text := stop.finish():
-                    yield TextPiece(text)
+                last = TextPiece(stop.finish(), held.rest(), stream.delivered.audio_frames)
+                if last.text or last.logprobs:
+                    yield last
                 if event.reason == "tool_calls":
                     yield CallPiece(parse_tool_call(call_text, plan.tools))
                 if sound is not None and (data := sound.finish()):
                     yield AudioPiece(data)
-                yield EndPiece(event.reason)
+                yield EndPiece(plan.finish_reason(event.reason), stream.delivered.audio_frames)
                 return
     finally:
         engine.cancel(stream)

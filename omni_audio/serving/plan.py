@@ -7,8 +7,10 @@ reaches the model; its description is not shown. Its parameters are not shown ei
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omni_audio.model.assistant import Turn
@@ -16,9 +18,11 @@ from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import LEAST_TEMPERATURE
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
+from omni_audio.serving.clips import Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.json_schemas import check_schema
-from omni_audio.serving.schemas import AllowedTools, AudioOptions, ChatRequest, CustomTool, NamedToolChoice
+from omni_audio.serving.offered_tools import offered_tools
+from omni_audio.serving.schemas import AudioOptions, ChatRequest, VoiceOptions, VoiceReference
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
@@ -31,28 +35,61 @@ class AnswerPlan:
     turns: list[Turn]
     tools: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     """Of what the model may call: name -> schema of the arguments."""
+    calls_are_functions: bool = False
+    """Whether a call is answered in the deprecated form, as the one function_call of the message."""
     text_schema: dict[str, Any] | None = None
     """What the text must satisfy."""
     output_format: OutputFormat | None
     generation: GenerationRequest
+    num_choices: int = 1
     max_total_tokens: int | None
     stop: list[str]
     is_stream: bool
     include_usage: bool
+    include_timestamps: bool = False
 
     @property
     def mode(self) -> Mode:
         """What is asked of the model."""
         return self.generation.mode
 
+    def finish_reason(self, reason: str) -> str:
+        """How the reason of a stream's end is called in the answer."""
+        return "function_call" if reason == "tool_calls" and self.calls_are_functions else reason
 
-def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: TranscriptLookup) -> AnswerPlan:
+    @property
+    def has_logprobs(self) -> bool:
+        """Whether the text comes with the probabilities of its tokens."""
+        return self.generation.num_logprobs is not None
+
+    @property
+    def choices(self) -> list[GenerationRequest]:
+        """What is generated for each choice: the same with seeds of their own, of which the first is the plan's."""
+        seeds = [choice_seed(self.generation.seed, index) for index in range(self.num_choices)]
+        return [replace(self.generation, seed=seed) for seed in seeds]
+
+
+def choice_seed(seed: int, index: int) -> int:
+    """The seed of a choice: the request's own for the first, for the others 63 bits of a hash of it and the index."""
+    if index == 0:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def plan_answer(
+    request: ChatRequest,
+    limits: RequestLimits,
+    transcript_of: TranscriptLookup,
+    parts: Mapping[str, bytes] | None = None,
+) -> AnswerPlan:
     """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
 
     Args:
         request: the checked body.
         limits: of this server.
         transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
+        parts: bytes of the parts of a multipart body, which messages name; None for a JSON body.
 
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
@@ -60,7 +97,7 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
     _refuse_unserved(request)
     output_format = _output_format(request, limits)
     speed = _speed(request, output_format)
-    tools, is_call_required = _tools(request)
+    offered = offered_tools(request)
     max_total = _max_total_tokens(request)
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if stop and output_format is not None:
@@ -78,49 +115,66 @@ def plan_answer(request: ChatRequest, limits: RequestLimits, transcript_of: Tran
         seed = 0 if temperature == 0 else secrets.randbits(63)
     generation = GenerationRequest(
         mode=Mode.REPLY_TEXT if output_format is None else Mode.REPLY_AUDIO,
-        tools=bool(tools),
-        tool_required=is_call_required,
+        tools=bool(offered.schemas),
+        tool_required=offered.is_required,
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
         speed=speed,
         seed=seed,
         max_text_tokens=min(limits.max_text_tokens, max_total or limits.max_text_tokens),
+        num_logprobs=_num_logprobs(request),
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
     return AnswerPlan(
-        turns=turns_of(request.messages, transcript_of, max_audio_s=limits.max_input_audio_s),
-        tools=tools,
+        turns=turns_of(request.messages, transcript_of, Clips(parts or {}, limits.max_input_audio_s)),
+        tools=offered.schemas,
+        calls_are_functions=request.functions is not None,
         text_schema=_text_schema(request, output_format),
         output_format=output_format,
         generation=generation,
+        num_choices=_num_choices(request, output_format, limits),
         max_total_tokens=max_total,
         stop=stop,
         is_stream=bool(request.stream),
         include_usage=bool(options and options.include_usage),
+        include_timestamps=_include_timestamps(request, output_format),
     )
 
 
 def _refuse_unserved(request: ChatRequest) -> None:
     """Refuses, by name, what the contract has and this server does not do yet."""
-    if (request.n or 1) > 1:
-        raise unsupported("n", request.n, [1], "Send several requests.")
-    if request.logprobs:
-        raise unsupported("logprobs", True, [False])
-    if request.top_logprobs:
-        raise unsupported("top_logprobs", request.top_logprobs, [0])
     for name in ("frequency_penalty", "presence_penalty"):
         if getattr(request, name):
             raise unsupported(name, getattr(request, name), [0])
     if request.logit_bias:
         raise unsupported("logit_bias", request.logit_bias, "an empty map")
-    if request.functions is not None:
-        raise unsupported("functions", "functions", "tools", "Use tools instead.")
-    if request.function_call is not None:
-        raise unsupported(
-            "function_call", "function_call", "tool_choice", "Use tool_choice, which replaced it."
+
+
+def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limits: RequestLimits) -> int:
+    num_choices = request.n or 1
+    if num_choices > 1 and output_format is not None:
+        raise unsupported("n", num_choices, "1 with audio output", "Send several requests.")
+    if num_choices > limits.max_choices:
+        raise unsupported("n", num_choices, f"1 to {limits.max_choices}", "Send several requests.")
+    return num_choices
+
+
+def _include_timestamps(request: ChatRequest, output_format: OutputFormat | None) -> bool:
+    is_wanted = request.stream_options is not None and bool(request.stream_options.include_timestamps)
+    if is_wanted and output_format is None:
+        raise unsupported("stream_options.include_timestamps", True, "false with text output")
+    return is_wanted
+
+
+def _num_logprobs(request: ChatRequest) -> int | None:
+    if request.logprobs:
+        return request.top_logprobs or 0
+    if request.top_logprobs:
+        message = (
+            "Invalid 'top_logprobs': only allowed with logprobs = true. Set it, or leave top_logprobs out."
         )
-    if request.stream_options is not None and request.stream_options.include_timestamps:
-        raise unsupported("stream_options.include_timestamps", True, [False])
+        raise invalid_value("top_logprobs", message)
+    return None
 
 
 def _max_total_tokens(request: ChatRequest) -> int | None:
@@ -146,22 +200,36 @@ def _output_format(request: ChatRequest, limits: RequestLimits) -> OutputFormat 
             raise invalid_value("mode", message)
         wants_audio = request.mode == "audio"
         if wants_audio and audio is None:
-            audio = AudioOptions(voice=DEFAULT_VOICE, format="pcm16" if request.stream else "wav")
+            name = _voice_name(request.voice) or DEFAULT_VOICE
+            audio = AudioOptions(voice=name, format="pcm16" if request.stream else "wav")
     if not wants_audio:
         if audio is not None:
             message = "Invalid 'audio': only allowed with 'audio' in modalities. Add it, or leave audio out."
             raise invalid_value("audio", message)
+        if request.voice is not None:
+            message = "Invalid 'voice': only allowed with audio output. Ask for it, or leave voice out."
+            raise invalid_value("voice", message)
         return None
     if audio is None:
         message = "Missing 'audio': modalities has 'audio'. Add audio = {\"voice\": ..., \"format\": ...}."
         raise invalid_value("audio", message, "missing_required_parameter")
     check_voice(audio.voice, limits, "audio.voice")
+    name, of_audio = _voice_name(request.voice), _voice_name(audio.voice)
+    if name not in (None, of_audio):
+        message = f"Invalid 'voice': {name!r} is not audio.voice = {of_audio!r}. Send one of them."
+        raise invalid_value("voice", message)
     return served_format(audio.format, CHAT_FORMATS, "audio.format")
+
+
+def _voice_name(voice: str | VoiceReference | VoiceOptions | None) -> str | None:
+    return voice if voice is None or isinstance(voice, str) else voice.id
 
 
 def _speed(request: ChatRequest, output_format: OutputFormat | None) -> float:
     """Speed of the sound, from the one or more places that name it."""
     found = {"speed": request.speed}
+    if isinstance(request.voice, VoiceOptions):
+        found["voice.speed"] = request.voice.speed
     if request.audio is not None:
         found["audio.speed"] = request.audio.speed
         if not isinstance(request.audio.voice, str):
@@ -192,43 +260,3 @@ def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> di
     schema = wanted.json_schema.schema_ or {"type": "object"}
     check_schema(schema, "response_format.json_schema.schema", strict=bool(wanted.json_schema.strict))
     return schema
-
-
-def _tools(request: ChatRequest) -> tuple[dict[str, dict[str, Any] | None], bool]:
-    """The tools that the model may call, and whether it must call one."""
-    tools = _offered(request)
-    choice = request.tool_choice
-    if choice is None:
-        return tools, False
-    if choice == "none":
-        return {}, False
-    if not tools:
-        message = "Invalid 'tool_choice': only allowed with tools. Offer tools, or leave tool_choice out."
-        raise invalid_value("tool_choice", message)
-    if isinstance(choice, AllowedTools):
-        raise unsupported("tool_choice.type", "allowed_tools", ["function"], "Offer fewer tools.")
-    if isinstance(choice, NamedToolChoice):
-        name = choice.function.name
-        if name not in tools:
-            param = "tool_choice.function.name"
-            message = f"Invalid '{param}': {name!r} is not in tools. Allowed: {list(tools)}."
-            raise invalid_value(param, message)
-        return {name: tools[name]}, True
-    return tools, choice == "required"
-
-
-def _offered(request: ChatRequest) -> dict[str, dict[str, Any] | None]:
-    tools: dict[str, dict[str, Any] | None] = {}
-    for index, tool in enumerate(request.tools or []):
-        if isinstance(tool, CustomTool):
-            raise unsupported(f"tools[{index}].type", "custom", ["function"])
-        function = tool.function
-        if function.name in tools:
-            param = f"tools[{index}].function.name"
-            message = f"Invalid '{param}': {function.name!r} is there twice. Rename one."
-            raise invalid_value(param, message)
-        if function.parameters is not None:
-            param = f"tools[{index}].function.parameters"
-            check_schema(function.parameters, param, strict=bool(function.strict))
-        tools[function.name] = function.parameters
-    return tools

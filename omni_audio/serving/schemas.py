@@ -219,6 +219,13 @@ class VoiceReference(StrictModel):
     speed: Speed | None = None
 
 
+class VoiceOptions(StrictModel):
+    """A voice, its speed or both, where they stand beside `audio` (extension)."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    speed: Speed | None = None
+
+
 class AudioOptions(StrictModel):
     """Voice and format of a spoken answer."""
 
@@ -239,6 +246,7 @@ class ChatRequest(StrictModel):
     modalities: Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)] | None = None
     mode: Literal["text", "audio"] | None = None
     audio: AudioOptions | None = None
+    voice: Annotated[str, Field(min_length=1, max_length=256)] | VoiceOptions | None = None
     speed: Speed | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,15 @@ import torch
 
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.generate import Generator
+from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
-from omni_audio.serving.chat import AnswerContext
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
 from omni_audio.serving.metrics import ServerMetrics
+from omni_audio.serving.observer import Observers
 from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
@@ -36,11 +38,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, slots=True)
 class OpenAnswer:
-    """A request that is on its way through the engine."""
+    """A request that is on its way through the engine, by one stream for each choice."""
 
     plan: AnswerPlan
-    stream: Stream
+    streams: list[Stream]
     context: AnswerContext
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of the first choice, which is the only one of most endpoints."""
+        return self.streams[0]
 
 
 class ChatService:
@@ -61,18 +68,23 @@ class ChatService:
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
         self.metrics = ServerMetrics(config.num_slots)
+        self.rate_limiter = RateLimiter(config.rate_limits)
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
             limit_events=config.outbox_limit_events,
-            observer=self.metrics,
+            observer=Observers(self.metrics, self.rate_limiter),
         )
         self.metrics.watch(self.engine)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._num_preparing = 0
+        # More choices than places would be refused as overload for ever.
+        num_places = config.num_slots + config.queue_limit
+        max_choices = min(config.limits.max_choices, num_places)
+        self._chat_limits = replace(config.limits, max_choices=max_choices)
 
     def start(self) -> None:
         """Starts the engine."""
@@ -101,15 +113,22 @@ class ChatService:
                 return item
         raise model_not_found(model_id, param)
 
-    async def open(self, request: ChatRequest, owner: str) -> OpenAnswer:
-        """Opens a chat completion; raises as of open_plan()."""
-        make_plan = partial(plan_answer, request, self.config.limits, partial(self._transcript, owner))
+    async def open(self, request: ChatRequest, owner: str, parts: Mapping[str, bytes]) -> OpenAnswer:
+        """Opens a chat completion; raises as of open_plan().
+
+        Args:
+            request: the checked body.
+            owner: of the key.
+            parts: bytes of the body's other parts, by name; none where it was JSON.
+        """
+        transcript_of = partial(self._transcript, owner)
+        make_plan = partial(plan_answer, request, self._chat_limits, transcript_of, parts)
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(
         self, model: str, make_plan: Callable[[], AnswerPlan], owner: str, *, param: str
     ) -> OpenAnswer:
-        """Plans, prepares the prompt beside the event loop and queues the stream.
+        """Plans, prepares the prompt beside the event loop and queues a stream for each choice.
 
         Args:
             model: the id that the request names.
@@ -138,9 +157,27 @@ class ChatService:
             store=self.answers,
             num_prompt_tokens=len(prompt),
             num_prompt_audio_tokens=prompt.num_frames,
+            frame_ms=1000 / self.assistant.tokenizer.config.frame_rate_hz,
         )
-        stream = self.engine.submit(prompt, plan.generation, max_total_tokens=plan.max_total_tokens)
-        return OpenAnswer(plan=plan, stream=stream, context=context)
+        streams = self.submit(prompt, plan, owner)
+        return OpenAnswer(plan=plan, streams=streams, context=context)
+
+    def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str) -> list[Stream]:
+        """Queues a stream for each choice of a plan, and charges the prompt to the key.
+
+        Raises:
+            ApiError: 503, the server is overloaded.
+        """
+        streams = self.engine.submit(
+            prompt, plan.choices, max_total_tokens=plan.max_total_tokens, owner=owner
+        )
+        self.rate_limiter.charge(owner, len(prompt))
+        return streams
+
+    def cancel(self, streams: Sequence[Stream]) -> None:
+        """Frees the places of all streams of a request."""
+        for stream in streams:
+            self.engine.cancel(stream)
 
     def drop_slow_reader(self, stream: Stream) -> None:
         """Ends a stream whose reader took too long; one that was made to its end before is counted all the same."""
@@ -172,7 +209,8 @@ class ChatService:
         try:
             generation.call_form = forms.call(plan.tools) if plan.tools else None
         except ValueError as error:
-            raise invalid_value("tools", f"Invalid 'tools': {error}", "invalid_schema") from error
+            name = "functions" if plan.calls_are_functions else "tools"
+            raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
             generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
         except ValueError as error:

@@ -21,6 +21,7 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
+        max_choices: answers to one chat request (`n`); each takes a slot of its own.
         max_prompt_positions: the longest prompt; it is fed in one step, during which other streams wait.
         voices: names that `audio.voice` may take; all mean the build's one voice.
     """
@@ -28,15 +29,37 @@ class RequestLimits:
     max_text_tokens: int = 8192
     max_audio_frames: int = 4096
     max_input_audio_s: float = 300.0
+    max_choices: int = 8
     max_prompt_positions: int = 4096
     voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
 
     def __post_init__(self) -> None:
-        for name in ("max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_prompt_positions"):
+        for name in (
+            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_choices", "max_prompt_positions",
+        ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(
             DEFAULT_VOICE in self.voices, "voices", self.voices, f"names with {DEFAULT_VOICE!r}", "Add it."
         )
+
+
+@dataclass(kw_only=True, slots=True)
+class RateLimitConfig:
+    """What one key may use in a minute; without keys, what all clients may use together.
+
+    Args:
+        requests_per_minute: requests for answers; null sets no limit.
+        tokens_per_minute: positions that are read and made for them; null sets no limit.
+    """
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            limit = getattr(self, name)
+            if limit is not None:
+                require_positive(name, limit)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -61,6 +84,7 @@ class ServerConfig:
         answer_limit: spoken answers kept for that.
         playground: serve the page at `/` that talks to this server; it needs no key, what it asks for does.
         limits: of one request.
+        rate_limits: of one key.
     """
 
     build: Path
@@ -80,6 +104,7 @@ class ServerConfig:
     answer_limit: int = 1024
     playground: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
+    rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
 
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)

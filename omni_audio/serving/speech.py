@@ -25,8 +25,8 @@ MEDIA_TYPES = {
 }
 
 
-async def spoken_response(service: ChatService, request: SpeechRequest) -> StreamedResponse:
-    """Answers once the first sound is there: what fails before is a plain error with its own status.
+async def spoken_response(service: ChatService, request: SpeechRequest, owner: str) -> StreamedResponse:
+    """Answers the owner of a key once the first sound is there: what fails before is a plain error with its own status.
 
     Raises:
         ApiError: the request is refused, the server is overloaded, or the text cannot be spoken.
@@ -34,7 +34,7 @@ async def spoken_response(service: ChatService, request: SpeechRequest) -> Strea
     service.model(request.model)
     plan, prompt = plan_speech(request, service.config.limits, service.assistant)
     assert plan.output_format is not None
-    stream = service.engine.submit(prompt, plan.generation)
+    (stream,) = service.submit(prompt, plan, owner)
     pieces = answer_pieces(service.engine, stream, plan)
     sound = _sound(pieces, plan.output_format, service.config.limits.max_audio_frames)
 
@@ -46,7 +46,7 @@ async def spoken_response(service: ChatService, request: SpeechRequest) -> Strea
 
     media_type = EVENTS if request.stream_format == "sse" else MEDIA_TYPES[plan.output_format]
     try:
-        return await streamed_answer(service, stream, anext(sound), body, media_type)
+        return await streamed_answer(service, [stream], anext(sound), body, media_type)
     except ApiError:
         raise
     except Exception as error:

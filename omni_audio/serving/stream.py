@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from omni_audio.model.logprobs import TokenLogprobs
     from omni_audio.model.request import GenerationRequest
     from omni_audio.model.sequence import TokenSequence
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """Some words of the answer (or of its transcript); may be empty while a character is incomplete."""
+    """Some words of the answer (or of its transcript); may be empty while a character is incomplete.
+
+    `logprobs` are of the one token that it came of, where the request asks for them.
+    """
 
     text: str
     num_tokens: int = 1
+    logprobs: TokenLogprobs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,13 @@ class TokenCounts:
             self.audio_frames += event.num_frames
             self.samples += event.pcm_S.size
 
+    def add_counts(self, other: TokenCounts) -> None:
+        """Adds what another stream counted."""
+        self.text_tokens += other.text_tokens
+        self.tool_tokens += other.tool_tokens
+        self.audio_frames += other.audio_frames
+        self.samples += other.samples
+
 
 class Stream:
     """A request on its way through the engine; written by the engine's thread, read by one asyncio task.
@@ -140,6 +152,7 @@ class Stream:
         request: what to generate and how.
         max_total_tokens: ends the stream with "length"; None leaves the limits of `request`.
         limit_events: events that may wait for the reader; more and the stream is dropped as stalled.
+        owner: name of the key that asked.
         loop: the reader's event loop.
     """
 
@@ -150,11 +163,13 @@ class Stream:
         *,
         max_total_tokens: int | None,
         limit_events: int,
+        owner: str,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.prompt = prompt
         self.request = request
         self.max_total_tokens = max_total_tokens
+        self.owner = owner
         self.times = StreamTimes(submitted_s=time.monotonic())
         self.made = TokenCounts()
         """What the engine made; it may be ahead of the reader."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from omni_audio.serving.disconnect import EVENTS, StreamedResponse
@@ -14,7 +14,7 @@ First = TypeVar("First")
 
 async def streamed_answer(
     service: ChatService,
-    stream: Stream,
+    streams: Sequence[Stream],
     first: Awaitable[First],
     chunks_after: Callable[[First], AsyncGenerator[bytes, None]],
     media_type: str = EVENTS,
@@ -22,23 +22,28 @@ async def streamed_answer(
     """Waits for the first piece, so that what fails before is a plain error with its own status.
 
     Args:
-        service: whose slot the stream holds; it is freed however this ends.
-        stream: what is sent.
+        service: whose slots the streams hold; they are freed however this ends.
+        streams: what is sent.
         first: gives the first piece.
         chunks_after: makes the body, given the first piece.
         media_type: of the body.
     """
+
+    def drop_slow_reader() -> None:
+        for stream in streams:
+            service.drop_slow_reader(stream)
+
     is_handed_over = False
     try:
         response = StreamedResponse(
             chunks_after(await first),
-            on_close=lambda: service.engine.cancel(stream),
+            on_close=lambda: service.cancel(streams),
             send_timeout_s=service.config.send_timeout_s,
-            on_stall=lambda: service.drop_slow_reader(stream),
+            on_stall=drop_slow_reader,
             media_type=media_type,
         )
         is_handed_over = True
         return response
     finally:
         if not is_handed_over:
-            service.engine.cancel(stream)
+            service.cancel(streams)

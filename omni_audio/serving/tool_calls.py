@@ -22,11 +22,11 @@ class MadeCall:
 
     def as_dict(self) -> dict[str, Any]:
         """The call as it stands in an answer's message."""
-        return {
-            "id": self.id,
-            "type": "function",
-            "function": {"name": self.name, "arguments": self.arguments},
-        }
+        return {"id": self.id, "type": "function", "function": self.as_function()}
+
+    def as_function(self) -> dict[str, Any]:
+        """Name and arguments alone: all of the call in its deprecated form."""
+        return {"name": self.name, "arguments": self.arguments}
 
 
 def parse_tool_call(raw: str, offered: Collection[str]) -> MadeCall:

@@ -63,7 +63,7 @@ async def _streamed(service: ChatService, wanted: TranscriptionRequest, owner: s
     words = words_of(answer_pieces(service.engine, answer.stream, answer.plan))
     try:
         return await streamed_answer(
-            service, answer.stream, anext(words, ""), lambda first: _events(first, words, answer)
+            service, answer.streams, anext(words, ""), lambda first: _events(first, words, answer)
         )
     except StreamFailedError as error:
         raise as_api_error(error, "file") from error

@@ -7,13 +7,13 @@ from typing import Protocol
 
 import orjson
 
-from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.model.assistant import Role, Turn
 from omni_audio.model.tool_text import tool_call_text
-from omni_audio.serving.audio_codec import decode_input_audio
+from omni_audio.serving.clips import DATA_URI, Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
     AssistantMessage,
+    CalledFunction,
     FilePart,
     FunctionMessage,
     ImagePart,
@@ -25,8 +25,8 @@ from omni_audio.serving.schemas import (
     UserMessage,
 )
 
-INPUT_FORMATS = ("wav", "mp3", "flac", "opus", "webm")
-"""Formats of input clips that are served; the schema also knows headerless ones."""
+CLIP_CONTENT = "audio"
+"""What stands as the content of a message whose sound is in its field `audio`."""
 
 
 class TranscriptLookup(Protocol):
@@ -37,33 +37,31 @@ class TranscriptLookup(Protocol):
         ...
 
 
-def turns_of(
-    messages: Sequence[Message], transcript_of: TranscriptLookup, *, max_audio_s: float
-) -> list[Turn]:
+def turns_of(messages: Sequence[Message], transcript_of: TranscriptLookup, clips: Clips) -> list[Turn]:
     """Translates a conversation.
 
     Args:
         messages: at least one.
         transcript_of: finds earlier spoken answers.
-        max_audio_s: seconds of all clips together.
+        clips: decodes those of this request.
 
     Raises:
         ApiError: 400 with the path of the message at fault; 404 for an unknown earlier answer.
     """
     turns: list[Turn] = []
     call_ids: set[str] = set()
-    audio_left_s = max_audio_s
+    called_functions: set[str] = set()
     for index, message in enumerate(messages):
         param = f"messages[{index}]"
         if isinstance(message, SystemMessage):
             turns.append(Turn(role=Role.SYSTEM, text=_joined(message.content)))
         elif isinstance(message, UserMessage):
-            spoken = _user_turns(message, param, audio_left_s)
-            audio_left_s -= sum(len(turn.pcm_S) for turn in spoken if turn.pcm_S is not None) / SAMPLE_RATE_HZ
-            turns += spoken
+            turns += _user_turns(message, param, clips)
         elif isinstance(message, AssistantMessage):
             turns += _assistant_turns(message, param, transcript_of)
             call_ids.update(call.id for call in message.tool_calls or [])
+            if message.function_call is not None:
+                called_functions.add(message.function_call.name)
         elif isinstance(message, ToolMessage):
             if message.tool_call_id not in call_ids:
                 name = f"{param}.tool_call_id"
@@ -73,18 +71,27 @@ def turns_of(
                 raise invalid_value(name, text)
             turns.append(Turn(role=Role.TOOL, text=_joined(message.content)))
         elif isinstance(message, FunctionMessage):
-            raise unsupported(f"{param}.role", "function", ["tool"], "Use tools, which replaced functions.")
+            if message.name not in called_functions:
+                name = f"{param}.name"
+                text = f"Invalid '{name}': no earlier assistant message called it. Send that message too."
+                raise invalid_value(name, text)
+            turns.append(Turn(role=Role.TOOL, text=message.content or ""))
+    clips.require_all_used()
     return turns
 
 
-def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[Turn]:
+def _user_turns(message: UserMessage, param: str, clips: Clips) -> list[Turn]:
     """One turn for each run of text parts and one for each clip, in the order of the parts."""
-    remedy = "Send an input_audio part."
     if message.audio is not None:
-        raise unsupported(f"{param}.audio", "audio", "none", remedy)
+        if message.content != CLIP_CONTENT:
+            name = f"{param}.content"
+            text = f"Invalid '{name}': {CLIP_CONTENT!r} is expected beside audio. Send text as a message of its own."
+            raise invalid_value(name, text)
+        return [Turn(role=Role.USER, pcm_S=clips.decode(message.audio, None, param=f"{param}.audio"))]
     if isinstance(message.content, str):
-        if message.content.startswith("data:audio/"):
-            raise unsupported(f"{param}.content", "a data: URI", "text or parts", remedy)
+        if message.content.startswith(DATA_URI):
+            pcm_S = clips.decode(message.content, None, param=f"{param}.content")
+            return [Turn(role=Role.USER, pcm_S=pcm_S)]
         return [Turn(role=Role.USER, text=message.content)]
     turns: list[Turn] = []
     for index, part in enumerate(message.content):
@@ -98,39 +105,44 @@ def _user_turns(message: UserMessage, param: str, audio_left_s: float) -> list[T
                 turns.append(Turn(role=Role.USER, text=part.text))
             continue
         clip, place = part.input_audio, f"{place}.input_audio"
-        if clip.format not in INPUT_FORMATS:
-            raise unsupported(f"{place}.format", clip.format, INPUT_FORMATS, "Wrap the samples in a wav.")
-        pcm_S = decode_input_audio(clip.data, clip.format, param=place, max_duration_s=audio_left_s)
-        audio_left_s -= len(pcm_S) / SAMPLE_RATE_HZ
+        pcm_S = clips.decode(clip.data, clip.format, param=f"{place}.data")
         turns.append(Turn(role=Role.USER, pcm_S=pcm_S))
     return turns
 
 
 def _assistant_turns(message: AssistantMessage, param: str, transcript_of: TranscriptLookup) -> list[Turn]:
     turns: list[Turn] = []
-    if message.function_call is not None:
-        raise unsupported(f"{param}.function_call", "function_call", "tool_calls", "Use tool_calls.")
+    if message.function_call is not None and message.tool_calls is not None:
+        name = f"{param}.function_call"
+        text = f"Invalid '{name}': only allowed without tool_calls, which replaced it. Send one of the two."
+        raise invalid_value(name, text)
     text = _joined(message.content) if message.content is not None else None
     if message.audio is not None:
         text = transcript_of(message.audio.id, param=f"{param}.audio.id")
     if text:
         turns.append(Turn(role=Role.ASSISTANT, text=text))
     for index, call in enumerate(message.tool_calls or []):
-        name = f"{param}.tool_calls[{index}].function.arguments"
-        try:
-            arguments = orjson.loads(call.function.arguments)
-        except orjson.JSONDecodeError:
-            arguments = None
-        if not isinstance(arguments, dict):
-            raise invalid_value(
-                name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
-            )
-        turns.append(Turn(role=Role.ASSISTANT, tool_call=tool_call_text(call.function.name, arguments)))
+        turns.append(_call_turn(call.function, f"{param}.tool_calls[{index}].function"))
+    if message.function_call is not None:
+        turns.append(_call_turn(message.function_call, f"{param}.function_call"))
     if not turns and message.content is None:
         name = f"{param}.content"
-        text = f"Missing '{name}': an assistant message needs content, audio or tool_calls."
+        text = f"Missing '{name}': an assistant message needs content, audio, tool_calls or function_call."
         raise invalid_value(name, text, "missing_required_parameter")
     return turns
+
+
+def _call_turn(function: CalledFunction, param: str) -> Turn:
+    try:
+        arguments = orjson.loads(function.arguments)
+    except orjson.JSONDecodeError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        name = f"{param}.arguments"
+        raise invalid_value(
+            name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
+        )
+    return Turn(role=Role.ASSISTANT, tool_call=tool_call_text(function.name, arguments))
 
 
 def _joined(content: str | Sequence[TextPart | RefusalPart]) -> str:

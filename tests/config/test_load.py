@@ -46,7 +46,7 @@ def test_values_come_back_as_python_values():
         ),
         ("nme=x", "did you mean 'name'?"),
         ("experimnt=demo", "did you mean 'experiment'?"),
-        ("tokenizer=nanno", "did you mean 'nano'? available: nano, tiny"),
+        ("tokenizer=nanno", "did you mean 'nano'? available: nano, small, tiny"),
         ("+ablation/prefix=casual", "did you mean 'causal'?"),
         ("ablation/prefix=causal", "write +ablation/prefix=…"),
         ("seed=x", "'seed': Value 'x' of type 'str' could not be converted to Integer"),

@@ -88,6 +88,36 @@ def test_required_call_keeps_to_its_parameters(client):
     jsonschema.validate(json.loads(choice.message.tool_calls[0].function.arguments), parameters)
 
 
+def test_function_call_keeps_to_its_parameters_and_its_result_goes_on(client):
+    parameters = {
+        "type": "object",
+        "properties": {"room": {"enum": ["hall", "attic"]}},
+        "required": ["room"],
+        "additionalProperties": False,
+    }
+    functions = [{"name": "dim", "parameters": parameters}, {"name": "switch"}]
+    choice = create(client, functions=functions, function_call={"name": "dim"}, seed=2).choices[0]
+    call = choice.message.function_call
+    assert (choice.finish_reason, call.name) == ("function_call", "dim")
+    jsonschema.validate(json.loads(call.arguments), parameters)
+    messages = [
+        USER,
+        choice.message.to_dict(),
+        {"role": "function", "name": "dim", "content": "done"},
+        USER,
+    ]
+    by_tools = [
+        USER,
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call.to_dict()}]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+        USER,
+    ]
+    fields = {"max_completion_tokens": 8, "seed": 3}
+    old, new = (create(client, messages=each, **fields) for each in (messages, by_tools))
+    assert old.choices[0].message.content == new.choices[0].message.content
+    assert old.usage == new.usage
+
+
 def test_text_reply(client):
     answer = create(client, max_completion_tokens=12, seed=0)
     choice = answer.choices[0]
@@ -195,6 +225,28 @@ def test_streamed_sound_in_order(client, clip, sound_format):
     assert joined[header_bytes:] == base64.b64decode(plain.message.audio.data)[header_bytes:]
     words = "".join(delta.audio.transcript or "" for delta in deltas[1:-2])
     assert words == plain.message.audio.transcript
+
+
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_times_of_the_words_of_streamed_sound(client, speed):
+    fields = {"audio": {"voice": "alloy", "format": "pcm16", "speed": speed}, "stream": True, **SPOKEN}
+    options = {"include_timestamps": True, "include_usage": True}
+    *chunks, last = create(client, stream_options=options, **fields)
+    timed = [chunk.choices[0].x_audio for chunk in chunks if hasattr(chunk.choices[0], "x_audio")]
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    sounds = [delta.audio.to_dict() for delta in deltas if getattr(delta, "audio", None)]
+    transcript = "".join(sound.get("transcript", "") for sound in sounds)
+    words = [word for times in timed for word in times["words"]]
+    assert [word["word"] for word in words] == transcript.split() != []
+    starts = [word["start_ms"] for word in words]
+    assert starts == sorted(starts)
+    assert len(set(starts)) > 1
+    assert all(word["start_ms"] <= word["end_ms"] for word in words)
+    num_frames = last.usage.completion_tokens_details.audio_tokens
+    assert words[-1]["end_ms"] == round(num_frames * 80 / speed)
+    assert {key for sound in sounds for key in sound} == {"id", "transcript", "data", "expires_at"}
+    without = list(create(client, **fields))
+    assert not any(hasattr(chunk.choices[0], "x_audio") for chunk in without)
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.5, 0.8, 1.25, 2.0, 4.0])

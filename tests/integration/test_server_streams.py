@@ -38,6 +38,25 @@ def test_tool_call_plain_and_streamed(scripted_server, sound):
         assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
+def test_function_call_plain_and_streamed(scripted_server):
+    functions = [{"name": "set_timer", "parameters": {"type": "object"}}]
+    with scripted_server([("tool", CALL), ("end", "tool_calls")]) as url:
+        choice = ask(url, functions=functions).choices[0]
+        assert (choice.finish_reason, choice.message.content) == ("function_call", None)
+        assert choice.message.tool_calls is None
+        assert choice.message.function_call.name == "set_timer"
+        assert json.loads(choice.message.function_call.arguments) == {"value": 5, "unit": "minutes"}
+
+        chunks = ask(url, functions=functions, stream=True)
+        deltas = [chunk.choices[0].delta for chunk in chunks]
+        assert (deltas[0].role, deltas[0].content) == ("assistant", None)
+        assert all(delta.tool_calls is None for delta in deltas)
+        calls = [delta.function_call for delta in deltas[1:-1]]
+        assert [call.name for call in calls] == ["set_timer", None]
+        assert json.loads("".join(call.arguments for call in calls)) == {"value": 5, "unit": "minutes"}
+        assert chunks[-1].choices[0].finish_reason == "function_call"
+
+
 @pytest.mark.parametrize("raw", ["set_timer(5)", '{"name":"other","arguments":{}}'])
 def test_invalid_tool_call_is_never_passed_on(scripted_server, raw):
     with scripted_server([("tool", raw), ("end", "tool_calls")]) as url:

@@ -135,6 +135,38 @@ def test_greedy_steps_equal_the_full_pass(assistant: Assistant) -> None:
     assert logits[len(prompt) - 1 : -1].argmax(-1).tolist()[: len(chosen)] == chosen
 
 
+@pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])
+def test_logprobs_are_those_of_the_full_pass_before_the_grammar(assistant: Assistant, mode: Mode) -> None:
+    prompt = assistant.prompt([Turn(role=Role.USER, text="hello")], mode)
+    settings = {"max_text_tokens": 9, "max_frames": 99, "temperature": 2.0, "top_p": 0.9}
+    generator = Generator(assistant.model, 1)
+    generator.open(0, prompt, request(mode, num_logprobs=3, **settings))
+    events = run(generator, 0)
+    said = [event for event in events if isinstance(event, TextToken)]
+    assert len(said) >= 5
+    vocabulary = assistant.model.vocabulary
+    num_first = next((i for i, event in enumerate(events) if not isinstance(event, TextToken)), len(events))
+    builder = assistant.builder().user_text("hello").assistant(mode)
+    builder._decoder([event.id for event in said[:num_first]])
+    with torch.no_grad():
+        logits = assistant.model.head(assistant.model(pack([[builder.build()]])))[0]
+    expected = logits.log_softmax(-1)[len(prompt) - 1 : -1]
+    assert 1 <= num_first == len(expected)
+    for event, logprobs_V in zip(said, expected, strict=False):
+        assert event.logprobs is not None
+        assert event.logprobs.logprob == pytest.approx(float(logprobs_V[event.id]), abs=1e-4)
+        words_V = logprobs_V[vocabulary.text_start : vocabulary.semantic_start]
+        ids = [token for token, _ in event.logprobs.top]
+        values = [value for _, value in event.logprobs.top]
+        assert values == pytest.approx(words_V.topk(3).values.tolist(), abs=1e-4)
+        assert values == pytest.approx([float(logprobs_V[token]) for token in ids], abs=1e-4)
+    plain = Generator(assistant.model, 1)
+    plain.open(0, prompt, request(mode, **settings))
+    without = run(plain, 0)
+    assert said_by(without) == said_by(events)
+    assert all(event.logprobs is None for event in without if isinstance(event, TextToken))
+
+
 def test_length_limit_is_told(assistant: Assistant, prompts: dict) -> None:
     generator = Generator(assistant.model, 1)
     generator.open(0, prompts[Mode.SAY], request(Mode.SAY, max_frames=1))

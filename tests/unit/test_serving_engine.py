@@ -120,7 +120,8 @@ async def until(condition, timeout_s=2.0):
 
 
 def submit(engine, script, **options):
-    return engine.submit(script, None, **options)
+    (stream,) = engine.submit(script, [None], **options)
+    return stream
 
 
 def run(test, **options):

@@ -23,7 +23,7 @@ def prompt(num_text, num_frames):
 
 def ended_stream(**times_s):
     """A stream with a prompt of 7 + 5, which made 3 text and 2 tool tokens and 4 frames of half a second in all."""
-    stream = Stream(prompt(7, 5), None, max_total_tokens=None, limit_events=1, loop=None)
+    stream = Stream(prompt(7, 5), None, max_total_tokens=None, limit_events=1, owner="", loop=None)
     stream.times.submitted_s = 100.0
     for name, value in times_s.items():
         setattr(stream.times, name, value)

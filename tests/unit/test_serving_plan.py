@@ -105,6 +105,99 @@ def test_tool_choice(choice, names, required):
     assert made.generation.tool_required == required
 
 
+def test_times_of_words_are_for_streamed_sound():
+    options = {"stream": True, "stream_options": {"include_timestamps": True}}
+    assert plan(mode="audio", **options).include_timestamps
+    assert not plan(mode="audio", stream=True).include_timestamps
+    with pytest.raises(ApiError, match="text output") as caught:
+        plan(**options)
+    assert (caught.value.status, caught.value.param) == (400, "stream_options.include_timestamps")
+
+
+FUNCTIONS = [tool["function"] for tool in TOOLS]
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "required"),
+    [
+        (None, ["set_timer", "set_light"], False),
+        ("auto", ["set_timer", "set_light"], False),
+        ("none", [], False),
+        ({"name": "set_light"}, ["set_light"], True),
+    ],
+)
+def test_functions_are_planned_as_tools_and_answered_as_functions(choice, names, required):
+    made = plan(functions=FUNCTIONS, function_call=choice)
+    assert list(made.tools) == names
+    assert (made.generation.tools, made.generation.tool_required) == (bool(names), required)
+    assert made.calls_are_functions
+    assert [made.finish_reason(reason) for reason in ("tool_calls", "stop")] == ["function_call", "stop"]
+    assert plan(tools=TOOLS).finish_reason("tool_calls") == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"functions": FUNCTIONS, "tools": TOOLS}, "functions"),
+        ({"functions": [FUNCTIONS[0]] * 2}, "functions[1].name"),
+        ({"functions": [{"name": "f", "parameters": {"enum": [0] * 1001}}]}, "functions[0].parameters"),
+        ({"functions": FUNCTIONS, "function_call": {"name": "other"}}, "function_call.name"),
+        ({"functions": FUNCTIONS, "tool_choice": "required"}, "tool_choice"),
+        ({"tools": TOOLS, "function_call": "auto"}, "function_call"),
+        ({"function_call": "auto"}, "function_call"),
+        ({"tools": [], "tool_choice": "required"}, "tool_choice"),
+    ],
+)
+def test_functions_that_do_not_fit_together(fields, param):
+    with pytest.raises(ApiError) as caught:
+        plan(**fields)
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_turns_of_functions_are_those_of_tools():
+    function = {"name": "set_timer", "arguments": '{"value": 5}'}
+    call = {"id": "c", "type": "function", "function": function}
+    by_tools = [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "ok"},
+    ]
+    by_functions = [
+        {"role": "assistant", "function_call": function},
+        {"role": "function", "name": "set_timer", "content": "ok"},
+    ]
+    assert plan(messages=[USER, *by_functions]).turns == plan(messages=[USER, *by_tools]).turns
+    empty = plan(messages=[USER, by_functions[0], {"role": "function", "name": "set_timer", "content": None}])
+    assert empty.turns[-1].text == ""
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ([{"role": "function", "name": "f", "content": "ok"}], "messages[0].name"),
+        (
+            [{"role": "assistant", "function_call": {"name": "f", "arguments": "5"}}],
+            "messages[0].function_call.arguments",
+        ),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "function_call": {"name": "f", "arguments": "{}"},
+                    "tool_calls": [
+                        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+                    ],
+                }
+            ],
+            "messages[0].function_call",
+        ),
+    ],
+)
+def test_messages_of_functions_that_are_refused(messages, param):
+    with pytest.raises(ApiError) as caught:
+        plan(messages=messages)
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
 def test_turns_keep_the_order_of_the_conversation():
     call = {"id": "c", "type": "function", "function": {"name": "set_timer", "arguments": '{"label": "é"}'}}
     turns = plan(
@@ -156,3 +249,24 @@ def test_earlier_call_with_broken_arguments(arguments):
 def test_server_config_refuses(tmp_path, name, value):
     with pytest.raises(ValueError, match=name):
         ServerConfig(build=tmp_path, **{name: value})
+
+
+def test_choices_differ_in_their_seeds_and_the_first_is_the_answer_alone():
+    one, several = plan(seed=5), plan(seed=5, n=8)
+    seeds = [request.seed for request in several.choices]
+    assert seeds[0] == 5 == one.choices[0].seed
+    assert len(set(seeds)) == 8
+    assert seeds == [request.seed for request in plan(seed=5, n=8).choices]
+    assert not set(seeds[1:]) & {request.seed for request in plan(seed=seeds[1], n=8).choices[1:]}
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert one.choices == [one.generation]
+
+
+@pytest.mark.parametrize(
+    ("fields", "allowed"),
+    [({"n": 9}, "1 to 8"), ({"n": 2, "mode": "audio"}, "1 with audio output")],
+)
+def test_more_choices_than_are_served(fields, allowed):
+    with pytest.raises(ApiError, match=allowed) as caught:
+        plan(**fields)
+    assert (caught.value.status, caught.value.param, caught.value.code) == (400, "n", "unsupported_value")

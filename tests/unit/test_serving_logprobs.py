@@ -1,0 +1,85 @@
+import pytest
+
+from omni_audio.model.logprobs import TokenLogprobs
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.logprobs import HeldLogprobs, logprobs_object
+from omni_audio.serving.plan import plan_answer
+from omni_audio.serving.schemas import parse_chat_request
+from omni_audio.serving.settings import RequestLimits
+from omni_audio.serving.stop import StopFilter
+
+
+def entry(token):
+    return TokenLogprobs(token, -0.5, [])
+
+
+def let_out(tokens, stop):
+    """Texts and tokens that come out of tokens given as (bytes, the text that each completes)."""
+    stop_filter, held, out = StopFilter(stop), HeldLogprobs(), []
+    for token, text in tokens:
+        held.add(text, entry(token))
+        if text := stop_filter.feed(text):
+            out.append((text, [each.token for each in held.release(len(text))]))
+        if stop_filter.is_stopped:
+            return out
+    out.append((stop_filter.finish(), [each.token for each in held.rest()]))
+    return out
+
+
+def test_tokens_come_with_their_words_and_held_ones_wait():
+    tokens = [(b"one", "one"), (b" E", " E"), (b"N", "N"), (b" x", " x")]
+    assert let_out(tokens, ["END"]) == [
+        ("one", [b"one"]),
+        (" ", [b" E"]),
+        ("EN x", [b"N", b" x"]),
+        ("", []),
+    ]
+
+
+def test_tokens_of_what_a_stop_cuts_off_are_dropped():
+    tokens = [(b"a b", "a b"), (b" ST", " ST"), (b"OP c", "OP c")]
+    assert let_out(tokens, ["STOP"]) == [("a b", [b"a b"]), (" ", [b" ST"])]
+    assert let_out(tokens, [" ST"]) == [("a b", [b"a b"])]
+
+
+def test_tokens_of_an_incomplete_letter_come_with_it():
+    tokens = [(b"x", "x"), (b"\xe9\x9f", ""), (b"\xb3", "\u97f3"), (b"\xe5", "")]
+    assert let_out(tokens, []) == [("x", [b"x"]), ("\u97f3", [b"\xe9\x9f", b"\xb3"]), ("", [b"\xe5"])]
+
+
+def test_bytes_that_are_no_letter_are_escaped():
+    made = logprobs_object([TokenLogprobs(b"\xe9\x9f", -1.5, [(b" the", -0.25)])])
+    assert made == {
+        "content": [
+            {
+                "token": "\\xe9\\x9f",
+                "logprob": -1.5,
+                "bytes": [0xE9, 0x9F],
+                "top_logprobs": [{"token": " the", "logprob": -0.25, "bytes": [32, 116, 104, 101]}],
+            }
+        ],
+        "refusal": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"logprobs": False, "top_logprobs": 0}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": 20}, 20),
+    ],
+)
+def test_what_is_asked_of_the_network(fields, expected):
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
+    made = plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
+    assert made.generation.num_logprobs == expected
+    assert made.has_logprobs == (expected is not None)
+
+
+def test_top_logprobs_alone_are_refused():
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "top_logprobs": 1}
+    with pytest.raises(ApiError, match="logprobs = true") as caught:
+        plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
+    assert (caught.value.status, caught.value.param) == (400, "top_logprobs")

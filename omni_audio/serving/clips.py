@@ -87,11 +87,11 @@ class Clips:
                 message = f"Invalid '{param}': a {format_of_uri} where format is {declared_format}. Send one of them."
                 raise invalid_value(param, message)
             declared_format = format_of_uri
-        raw = (
-            self._part(data.removeprefix(PART_URI), param)
-            if data.startswith(PART_URI)
-            else _decoded(data, param)
-        )
+            raw = _decoded(data, param)
+        elif data.startswith(PART_URI):
+            raw = self._part(data.removeprefix(PART_URI), param)
+        else:
+            raw = _decoded(data, param)
         if self._audio_left_s <= 0:
             message = f"Invalid '{param}': the clips before it use up the allowed duration. Send less sound."
             raise invalid_value(param, message, "invalid_audio")

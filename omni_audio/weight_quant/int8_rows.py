@@ -48,11 +48,15 @@ def unpack_rows(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """What pack_rows() was given, matrices as float32; other tensors as they are.
 
     Raises:
-        ValueError: a matrix of 8-bit integers has no scales, or scales of other rows; `path` names the file.
+        ValueError: a matrix of 8-bit integers has no scales, or scales of other rows, or there are scales without such
+            a matrix; `path` names the file.
     """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(SCALE):
+            matrix = tensors.get(name.removesuffix(SCALE))
+            if matrix is None or matrix.dtype != torch.int8:
+                raise unreadable(path, f"{name} has no matrix of 8-bit integers")
             continue
         scale_R = tensors.get(name + SCALE)
         if tensor.dtype == torch.int8 and (scale_R is None or scale_R.shape != tensor.shape[:1]):

@@ -164,6 +164,49 @@ def test_a_microphone_that_is_refused_is_told_in_words(watched, server_url):
     assert watched.bodies == []
 
 
+WATCH_MICROPHONE = """() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.waiting = new Promise((resolve) => { window.permit = resolve; });
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await window.waiting;
+        window.microphone = await open(wanted);
+        return window.microphone;
+    };
+}"""
+MICROPHONE_IS_OFF = "window.microphone?.getTracks().every((track) => track.readyState === 'ended')"
+
+
+def test_the_microphone_is_let_go_where_the_recorder_cannot_start(watched, server_url):
+    watched.open(server_url)
+    watched.page.evaluate(WATCH_MICROPHONE)
+    watched.page.evaluate(
+        "() => { AudioWorklet.prototype.addModule = () => Promise.reject(new Error('no')); }"
+    )
+    watched.page.evaluate("window.permit()")
+    watched.page.click("#press-to-talk")
+    assert "recorder cannot be started" in watched.wait_for_error()
+    watched.wait_until(MICROPHONE_IS_OFF)
+    assert watched.text("#press-to-talk") == "Hold to talk"
+
+
+@pytest.mark.parametrize("way", ["button", "escape"])
+def test_stop_also_ends_a_recording_whose_microphone_is_not_open_yet(watched, server_url, way):
+    watched.open(server_url)
+    watched.page.evaluate(WATCH_MICROPHONE)
+    watched.page.click("#press-to-talk")
+    assert "Opening" in watched.text("#press-to-talk")
+    if way == "button":
+        watched.page.click("#stop")
+    else:
+        watched.page.keyboard.press("Escape")
+    watched.wait_for_status("Stopped.")
+    watched.page.evaluate("window.permit()")
+    watched.wait_until(MICROPHONE_IS_OFF)
+    watched.wait_until("document.querySelector('#press-label').textContent === 'Hold to talk'")
+    assert watched.text("#status") == "Stopped."
+    assert watched.bodies == []
+
+
 def test_the_network_itself_answers_a_spoken_request(watched, server_url):
     """The tiny build, untrained: its sound is noise, and it arrives."""
     watched.open(server_url)

@@ -96,6 +96,17 @@ def test_eight_bit_weights_without_their_scales_are_refused(tmp_path: Path) -> N
         load_tokenizer(tmp_path / "build")
 
 
+@pytest.mark.parametrize("name", ["encoder.patch.bias", "left_over.weight"])
+def test_scales_without_a_matrix_of_eight_bits_are_refused(tmp_path: Path, name: str) -> None:
+    tokenizer = AudioTokenizer(TokenizerConfig())
+    save_tokenizer_build(tmp_path / "build", tokenizer, {"name": "tokenizer"}, StoredWeights.int8)
+    weights = load_file(tmp_path / "build" / TOKENIZER_WEIGHTS)
+    weights[f"{name}.row_scale"] = torch.ones(1)
+    save_file(weights, tmp_path / "build" / TOKENIZER_WEIGHTS)
+    with pytest.raises(ValueError, match=rf"{name}.row_scale has no matrix of 8-bit integers"):
+        load_tokenizer(tmp_path / "build")
+
+
 def test_weights_of_another_config_are_refused(build: Path) -> None:
     config = json.loads((build / CONFIG).read_text())
     config["model"]["mlp_width"] = 192

@@ -115,11 +115,26 @@ def test_flite_speaks_its_share_with_other_speeds_and_pitches(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("num_drills", 0), ("flite_share", 1.5), ("flite_share", -0.1), ("num_workers", -1)]
+    ("field", "value"),
+    [
+        ("num_drills", 0),
+        ("flite_share", 1.5),
+        ("flite_share", -0.1),
+        ("natural_share", 1.1),
+        ("natural_share", -0.1),
+        ("num_workers", -1),
+    ],
 )
 def test_sizes_out_of_range_are_named(field: str, value: float) -> None:
     with pytest.raises(CorpusError, match=field):
         DrillCorpusConfig(**{field: value})
+
+
+def test_two_shares_may_fill_the_whole_and_no_more() -> None:
+    for tenths in range(11):
+        DrillCorpusConfig(flite_share=tenths / 10, natural_share=(10 - tenths) / 10)
+    with pytest.raises(CorpusError, match="natural_share"):
+        DrillCorpusConfig(flite_share=0.9, natural_share=0.11)
 
 
 def test_the_command_makes_it_and_refuses_the_other_recipes_options(

@@ -88,6 +88,7 @@ DATA = f"{CONTENT}[0].input_audio.data"
         ({"content": "audio", "audio": ""}, AUDIO, "invalid_audio"),
         ({"content": "audio", "audio": "cid:b", "parts": {"a": WAV}}, AUDIO, "invalid_value"),
         ({"content": "audio", "audio": "cid:a"}, AUDIO, "invalid_value"),
+        ({"content": "data:audio/wav;base64,cid:a", "parts": {"a": WAV}}, CONTENT, "invalid_base64"),
         ({"content": "hi", "parts": {"a": WAV}}, "a", "invalid_value"),
     ],
 )

@@ -56,7 +56,7 @@ class DrillCorpusConfig:
             raise CorpusError("num_drills", self.num_drills, ">= 1", "ask for one or more")
         if not 0.0 <= self.flite_share <= 1.0:
             raise CorpusError("flite_share", self.flite_share, "0..1", "0 leaves Flite out")
-        if not 0.0 <= self.natural_share <= 1.0 - self.flite_share:
+        if self.natural_share < 0.0 or self.flite_share + self.natural_share > 1.0:
             raise CorpusError(
                 "natural_share",
                 self.natural_share,

@@ -72,7 +72,8 @@ class KokoroEngine:
             speed: 1 is normal, larger is faster.
 
         Raises:
-            CorpusError: if the blend names no style of the package, or the text has no or too many phonemes.
+            CorpusError: if the blend names a style that is neither in the package nor in the folder of more styles, or
+                the text has no or too many phonemes.
         """
         phonemes = espeak_engine().phonemes(text, accent)
         ids = [self._ids[sign] for sign in phonemes if sign in self._ids]
@@ -99,7 +100,8 @@ class KokoroEngine:
             for part in shares.split("+"):
                 name, share = part.split(":")
                 if name not in self._styles:
-                    raise CorpusError("style", name, f"one of {sorted(self._styles)}", "use a known style")
+                    remedy = f"use one of them, or name a folder with this one by {STYLES_VARIABLE}"
+                    raise CorpusError("style", name, f"one of {sorted(self._styles)}", remedy)
                 total += float(share) * self._styles[name][num_phonemes, half]
             halves.append(total)
         return np.concatenate(halves)

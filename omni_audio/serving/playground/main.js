@@ -23,7 +23,7 @@ let options = null;
 let exchange = null; // what is on its way or still heard
 let whenDone = Promise.resolve(); // of the exchange before
 let openCalls = null; // the view whose calls wait for results
-let recording = null; // {state: "opening" | "listening" | "closing", recorder}
+let recording = null; // {state: "opening" | "listening" | "closing" | "stopped", recorder}
 
 /** Runs what a control asks for; whatever fails is told in words. */
 async function act(work) {
@@ -54,7 +54,8 @@ async function endExchange() {
 }
 
 async function stop() {
-  if (recording?.state === "listening") await closeRecording();
+  if (recording?.state === "opening") recording.state = "stopped"; // startRecording() ends it as soon as it can
+  else if (recording?.state === "listening") await closeRecording();
   await endExchange();
   notices.say("Stopped.");
 }
@@ -188,6 +189,10 @@ async function startRecording() {
     recording = null;
     showRecording("Hold to talk", false);
     throw error;
+  }
+  if (mine.state === "stopped") {
+    await closeRecording();
+    return;
   }
   if (mine.state === "closing") {
     await closeRecording();

@@ -38,15 +38,29 @@ export class Recorder {
     } catch (error) {
       throw new Error(REFUSALS[error.name] ?? `The microphone cannot be used: ${error.message}. Choose a file.`, { cause: error });
     }
+    try {
+      return await Recorder.#listening(stream);
+    } catch (error) {
+      letGo(stream);
+      throw new Error("The page's recorder cannot be started. Load the page again, or choose a file.", { cause: error });
+    }
+  }
+
+  static async #listening(stream) {
     // The context keeps the device's own rate: not every browser feeds a microphone into another one.
     const context = new AudioContext();
-    await context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
-    const node = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
-    const recorder = new Recorder(stream, context, node);
-    // To the destination, or no browser need run it; it writes silence there.
-    context.createMediaStreamSource(stream).connect(node).connect(context.destination);
-    await context.resume();
-    return recorder;
+    try {
+      await context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
+      const node = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
+      const recorder = new Recorder(stream, context, node);
+      // To the destination, or no browser need run it; it writes silence there.
+      context.createMediaStreamSource(stream).connect(node).connect(context.destination);
+      await context.resume();
+      return recorder;
+    } catch (error) {
+      await context.close();
+      throw error;
+    }
   }
 
   /**
@@ -56,7 +70,7 @@ export class Recorder {
   async stop() {
     this.#node.port.postMessage("stop");
     await this.#whenLast;
-    this.#stream.getTracks().forEach((track) => track.stop());
+    letGo(this.#stream);
     const rateHz = this.#context.sampleRate;
     await this.#context.close();
     const pcm = new Float32Array(this.#pieces.reduce((sum, piece) => sum + piece.length, 0));
@@ -67,4 +81,8 @@ export class Recorder {
     }
     return resampled(pcm, rateHz);
   }
+}
+
+function letGo(stream) {
+  stream.getTracks().forEach((track) => track.stop());
 }

@@ -3,8 +3,8 @@
 const SECONDS_PER_LETTER = 0.07; // of English speech at speed 1, blanks included: about 14 letters a second
 
 /**
- * Estimates how far into the words the voice is. The API gives no times of words, so it is the share of the played time:
- * exact at both ends and off by a word or two between them. While the answer still arrives its length is not known either,
+ * Estimates how far into the words the voice is. The API's times of words tell the order in which words and sound were made,
+ * not when each is said, so it is the share of the played time: exact at both ends and off by a word or two between them. While the answer still arrives its length is not known either,
  * and is guessed from the letters that are there.
  *
  * @param {{heardS: number, receivedS: number, numLetters: number, speed: number, isWhole: boolean}} state

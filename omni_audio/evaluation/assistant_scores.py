@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from omni_audio.checks import import_optional, require
-from omni_audio.data.corpora.assistant.instructions import Answer, check, words_of
+from omni_audio.data.corpora.assistant.instructions import Answer, check, plain_letters, words_of
 from omni_audio.data.corpora.assistant.item import AssistantItem, Turn
 from omni_audio.data.corpora.assistant.parts import REQUIRED
 from omni_audio.data.corpora.assistant.tools import ASSISTANT_TOOLS
@@ -142,7 +142,7 @@ def asks_for(answer: str, argument: str, tool_arguments: Sequence[str] = ()) -> 
 
 def refuses(answer: str) -> bool:
     """Whether an answer says that it cannot do what was asked."""
-    return _REFUSAL.search(answer.lower()) is not None
+    return _REFUSAL.search(plain_letters(answer)) is not None
 
 
 def score_turn(turn: Turn, given: GivenTurn, tools: Sequence[str]) -> TurnScore:

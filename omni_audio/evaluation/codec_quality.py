@@ -190,13 +190,20 @@ def codec_row(
     heard = hear(clips, decoded, tools, workers)
     _add_heard(row, heard)
     _add_beside_original(row, heard, originals)
-    level = same_speaker_similarities(clips, originals)
-    if level and "speaker_similarity" in row.scores:
-        found, of_speaker = row.scores["speaker_similarity"], sum(level) / len(level)
-        row.scores["speaker_similarity_ratio"] = Score(
-            found.value / of_speaker, found.low / of_speaker, found.high / of_speaker, found.n
-        )
+    _add_share_of_speaker(row, same_speaker_similarities(clips, originals))
     return row
+
+
+def _add_share_of_speaker(row: QualityRow, similarities: Sequence[float]) -> None:
+    """Speaker similarity as a share of that of two clips of one speaker; the interval has the worst of both ends."""
+    found = row.scores.get("speaker_similarity")
+    if found is None or not similarities:
+        return
+    level = mean_interval(similarities)
+    if level.low > 0:
+        row.scores["speaker_similarity_ratio"] = Score(
+            found.value / level.value, found.low / level.high, found.high / level.low, found.n
+        )
 
 
 def _add_mean(row: QualityRow, metric: str, values: Sequence[float | None]) -> None:

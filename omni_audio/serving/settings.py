@@ -49,7 +49,7 @@ class RateLimitConfig:
 
     Args:
         requests_per_minute: requests for answers; null sets no limit.
-        tokens_per_minute: positions that are read and made for them; null sets no limit.
+        tokens_per_minute: positions of their prompts, each once, and of all choices made of them; null sets no limit.
     """
 
     requests_per_minute: int | None = None

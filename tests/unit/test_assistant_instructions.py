@@ -102,7 +102,13 @@ def test_manner_is_checked_by_sound_and_speed() -> None:
 
 
 @pytest.mark.parametrize(
-    "instruction", [Instruction("dance"), Instruction("spell"), Instruction("one_word", {"number": 3})]
+    "instruction",
+    [
+        Instruction("dance"),
+        Instruction("spell"),
+        Instruction("one_word", {"number": 3}),
+        Instruction("list_of", {"number": 1, "category": "dragons"}),
+    ],
 )
 def test_unknown_instructions_are_refused(instruction: Instruction) -> None:
     with pytest.raises(CorpusError):

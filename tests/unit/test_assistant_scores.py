@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from omni_audio.data.corpora.assistant.generate import generate_assistant_items
-from omni_audio.data.corpora.assistant.instructions import Answer
+from omni_audio.data.corpora.assistant.instructions import Answer, Instruction, check
 from omni_audio.data.corpora.assistant.item import AssistantItem, Turn
 from omni_audio.data.corpora.assistant.parts import REQUIRED
 from omni_audio.data.corpora.assistant.tools import ASSISTANT_TOOLS
@@ -142,6 +142,11 @@ def test_asking_while_calling_is_no_abstention() -> None:
     assert score_turn(refusing, due_turn(refusing), OFFERED).refuses
     assert not score_turn(refusing, given(raw(ALARM), text="sorry, i can't."), OFFERED).refuses
     assert not score_turn(refusing, given(text="okay, done."), OFFERED).refuses
+
+
+def test_a_curly_apostrophe_is_one() -> None:
+    assert refuses("I can\u2019t do that.") == refuses("i can't do that.") is True
+    assert check(Answer("Don\u2019t."), Instruction("only", {"text": "don't"}))
 
 
 def test_refusals_are_known_by_their_words(items: list[AssistantItem]) -> None:

@@ -48,7 +48,9 @@ def test_a_key_that_came_later_may_be_missing() -> None:
         from_plain(TokenizerConfig, plain)
 
 
-@pytest.mark.parametrize("folder", sorted(Path("builds").iterdir()), ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", sorted((Path(__file__).parents[2] / "builds").iterdir()), ids=lambda folder: folder.name
+)
 def test_every_build_of_the_repository_can_be_read(folder: Path) -> None:
     load_tokenizer(folder)
 

@@ -48,9 +48,14 @@ _MARKS = re.compile(r"[,.?!;:]")
 _DIGITS = re.compile(r"-?\d+(\.\d+)?")
 
 
+def plain_letters(text: str) -> str:
+    """Small letters, apostrophes straight."""
+    return text.lower().replace("\u2019", "'")
+
+
 def words_of(text: str) -> list[str]:
-    """The words of an answer: small letters, marks left out."""
-    return _MARKS.sub(" ", text.lower()).split()
+    """The words of an answer: small letters, marks left out, apostrophes straight."""
+    return _MARKS.sub(" ", plain_letters(text)).split()
 
 
 def _one_word(answer: Answer) -> bool:
@@ -104,6 +109,8 @@ def _digits(answer: Answer, value: float) -> bool:
 
 
 def _list_of(answer: Answer, number: int, category: str) -> bool:
+    if category not in MEMBERS:
+        raise CorpusError("category", category, f"one of {sorted(MEMBERS)}", "name a known category")
     named = [word for word in words_of(answer.text) if word != "and"]
     return len(named) == len(set(named)) == number and set(named) <= set(MEMBERS[category])
 

@@ -86,7 +86,7 @@ def main() -> None:
 
     usage = usage_rows(clips, tokenizer.config)
     letters = letters_rows(f"{args.split}, all voices", clips)
-    labelled, absent = label_clips(clips)
+    labelled, absent = label_clips(clips, 1 / tokenizer.config.frame_rate_hz)
     phones = phone_rows(labelled) if labelled else {}
     recorded = letters_rows("recorded people", people)
 

@@ -1,5 +1,7 @@
 """How tests of real servers ask, and wait for what follows."""
 
+import contextlib
+import threading
 import time
 
 import httpx
@@ -26,6 +28,24 @@ def wait_until(condition, timeout_s):
     while not condition():
         assert time.monotonic() < deadline_s, "not within the time"
         time.sleep(0.02)
+
+
+def leave_early(url, path, is_stream, **body):
+    """Asks a server of one slot, leaves after half a second, and waits until the stream is cancelled."""
+
+    def ask_and_leave():
+        with (
+            contextlib.suppress(httpx.ReadTimeout),
+            httpx.stream("POST", f"{url}{path}", timeout=0.5, **body) as response,
+        ):
+            next(response.iter_raw())
+
+    leaving = threading.Thread(target=ask_and_leave)
+    leaving.start()
+    if not is_stream:
+        wait_until(lambda: metrics_of(url)["slots_busy"] == 1, 2.0)
+    leaving.join()
+    wait_until(lambda: metrics_of(url)["streams_total cancelled"] == 1, 2.0)
 
 
 def metrics_of(url):

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omni_audio.audio.units import FRAME_RATE_HZ
 from omni_audio.data.corpora.espeak_phones import frame_phones, phones_of_recording
 from omni_audio.data.corpora.voices import VOICES, Engine
 from omni_audio.evaluation.codec_clips import SpeechClip
@@ -63,8 +62,10 @@ class LabelledClip:
     phones_F: list[str]
 
 
-def label_clips(clips: Sequence[CodedClip]) -> tuple[list[LabelledClip], dict[str, str]]:
+def label_clips(clips: Sequence[CodedClip], frame_s: float) -> tuple[list[LabelledClip], dict[str, str]]:
     """Phones of the clips whose voice tells them, which is those of eSpeak; and why other voices have none.
+
+    A frame of their codes lasts `frame_s` seconds.
 
     Raises:
         ValueError: a recording is not what its voice says today.
@@ -81,7 +82,7 @@ def label_clips(clips: Sequence[CodedClip]) -> tuple[list[LabelledClip], dict[st
             absent[clip.voice] = f"the engine {voice.engine.value} does not tell when it says a phone"
         else:
             phones = phones_of_recording(voice, clip.text, clip.pcm_S.numpy())
-            labels_F = frame_phones(phones, len(coded.semantic_F), 1 / FRAME_RATE_HZ)
+            labels_F = frame_phones(phones, len(coded.semantic_F), frame_s)
             labelled.append(LabelledClip(coded, labels_F))
     return labelled, absent
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from omni_audio.audio.units import FRAME_RATE_HZ, PATCH_MEL_FRAMES
 from omni_audio.checks import require
 from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.attention import AttentionBackend
@@ -13,12 +14,21 @@ if TYPE_CHECKING:
 
 
 def check_trainable(config: "RootConfig") -> None:
-    """Checks number format, attention and compiler where the stage `model` is to run.
+    """Checks what the stage `model` is to run with, and that a teacher and it find 12.5 frames a second.
 
     Raises:
         ValueError: one of them cannot train here.
     """
-    if "model" not in {stage.value for stage in config.stages}:
+    has_model = "model" in {stage.value for stage in config.stages}
+    require(
+        config.tokenizer.patch_mel_frames == PATCH_MEL_FRAMES
+        or not (has_model or config.semantic_loss.has_teacher),
+        "tokenizer.patch_mel_frames",
+        config.tokenizer.patch_mel_frames,
+        f"{PATCH_MEL_FRAMES}, the {FRAME_RATE_HZ} frames a second that the network and teachers work at",
+        "Leave the stage model and the teacher out for other frame rates.",
+    )
+    if not has_model:
         return
     device = resolve_device(config.runtime.device)
     require(

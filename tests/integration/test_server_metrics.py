@@ -1,13 +1,12 @@
 """GET /metrics of real servers: what was done is what is counted."""
 
-import contextlib
 import threading
 import time
 
 import httpx
 import openai
 import pytest
-from asking import MODEL, SOUND, USER, ask, metrics_of, wait_until
+from asking import MODEL, SOUND, USER, ask, leave_early, metrics_of, wait_until
 
 CHAT = "/v1/chat/completions"
 
@@ -70,20 +69,7 @@ def test_two_servers_count_for_themselves(live_server):
 def test_a_client_that_leaves_is_counted(scripted_server, is_stream):
     body = {"model": MODEL, "messages": [USER], "stream": is_stream}
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=1) as url:
-
-        def leave_early():
-            with (
-                contextlib.suppress(httpx.ReadTimeout),
-                httpx.stream("POST", f"{url}{CHAT}", json=body, timeout=0.5) as response,
-            ):
-                next(response.iter_raw())
-
-        leaving = threading.Thread(target=leave_early)
-        leaving.start()
-        if not is_stream:
-            wait_until(lambda: metrics_of(url)["slots_busy"] == 1, 2.0)
-        leaving.join()
-        wait_until(lambda: metrics_of(url)["streams_total cancelled"] == 1, 2.0)
+        leave_early(url, CHAT, is_stream, json=body)
         found = metrics_of(url)
         assert found["streams_total completed"] == found["slow_readers_total"] == found["slots_busy"] == 0
         assert found[f"requests_total {CHAT} {200 if is_stream else 499}"] == 1

@@ -10,7 +10,7 @@ import numpy as np
 import openai
 import pytest
 import torch
-from asking import metrics_of, wait_until
+from asking import leave_early, metrics_of
 from sound_files import encoded, muxed, tone
 
 from omni_audio.model.assistant import Role, Turn
@@ -201,20 +201,7 @@ def test_keys(live_server, tmp_path):
 def test_a_client_that_leaves_frees_its_slot(scripted_server, is_stream):
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=1) as url:
         files, data = {"file": SOUND}, {"model": MODEL, "stream": str(is_stream).lower()}
-
-        def leave_early():
-            with (
-                contextlib.suppress(httpx.ReadTimeout),
-                httpx.stream("POST", f"{url}{PATH}", files=files, data=data, timeout=0.5) as response,
-            ):
-                next(response.iter_raw())
-
-        leaving = threading.Thread(target=leave_early)
-        leaving.start()
-        if not is_stream:
-            wait_until(lambda: metrics_of(url)["slots_busy"] == 1, 2.0)
-        leaving.join()
-        wait_until(lambda: metrics_of(url)["streams_total cancelled"] == 1, 2.0)
+        leave_early(url, PATH, is_stream, files=files, data=data)
         assert metrics_of(url)["slots_busy"] == 0
 
 

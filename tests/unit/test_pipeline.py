@@ -40,6 +40,16 @@ def test_a_tokenizer_build_of_another_config_is_refused(tmp_path: Path) -> None:
         Run(config_of(tmp_path, *changed), never)
 
 
+@pytest.mark.parametrize(
+    "words", [["stages=[corpus,model]"], ["stages=[tokenizer]", "semantic_loss.teacher=whisper"]]
+)
+def test_another_frame_rate_is_for_a_tokenizer_alone(tmp_path: Path, words: list[str]) -> None:
+    of_25_hz = "tokenizer.patch_mel_frames=4"
+    with pytest.raises(ValueError, match=r"tokenizer.patch_mel_frames = 4 is not allowed: expected 8"):
+        Run(config_of(tmp_path, of_25_hz, *words), never)
+    Run(config_of(tmp_path, of_25_hz, "stages=[corpus,tokenizer]"), never)
+
+
 def test_semantic_cuts_beside_a_taken_tokenizer_are_refused(tmp_path: Path) -> None:
     build = tmp_path / "tokenizer"
     save_tokenizer_build(build, AudioTokenizer(config_of(tmp_path).tokenizer), {"name": "tokenizer"})

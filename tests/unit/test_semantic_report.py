@@ -128,7 +128,7 @@ def test_the_report(tiny_tokenizer, recording, tmp_path):
     people = [code_clip(tiny_tokenizer, clip) for clip in clips_of_folder(DATA, 2)]
     clips = [code_clip(tiny_tokenizer, clip) for clip in (spoken, pico, silent)]
     assert clips[2].words is None
-    labelled, absent = label_clips([*clips[:2], *people])
+    labelled, absent = label_clips([*clips[:2], *people], FRAME_S)
     assert [clip.coded.clip.clip_id for clip in labelled] == ["one"]
     assert "pico does not tell" in absent["pico-en-gb"]
     assert len(absent) == 2

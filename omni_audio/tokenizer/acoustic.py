@@ -1,8 +1,7 @@
-"""Acoustic encoder: log-mel columns -> one latent a frame, causal."""
+"""Acoustic encoder: features of a frame -> one latent, causal."""
 
 from dataclasses import dataclass, field
 
-from einops import rearrange
 from torch import Tensor, nn
 
 from omni_audio.checks import require_positive
@@ -12,7 +11,7 @@ from omni_audio.tokenizer.causal import CausalStack, StackState
 
 @dataclass(kw_only=True, slots=True)
 class AcousticEncoderConfig:
-    """Causal ConvNeXt stack on patches of mel columns."""
+    """Causal ConvNeXt stack on the features of frames."""
 
     width: int = 256
     num_blocks: int = 5
@@ -27,17 +26,15 @@ class AcousticEncoderConfig:
 
 
 class AcousticEncoder(nn.Module):
-    """(B, P F, M) log-mel columns -> (B, F, D), P = `patch_mel_frames`."""
+    """(B, F, X) features of frames -> (B, F, D) latents."""
 
-    def __init__(self, config: AcousticEncoderConfig, num_mels: int, patch_mel_frames: int) -> None:
+    def __init__(self, config: AcousticEncoderConfig, num_features: int) -> None:
         super().__init__()
-        self.patch_mel_frames = patch_mel_frames
-        self.patch = nn.Linear(patch_mel_frames * num_mels, config.width)
+        self.patch = nn.Linear(num_features, config.width)
         self.stack = CausalStack(config.width, config.num_blocks, config.kernel, config.expansion)
         self.norm = nn.LayerNorm(config.width)
 
-    def forward(self, mel_BTM: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
-        """(B, T, M) with T a multiple of P -> (B, T / P, D) and the new state."""
-        patch_BFP = rearrange(mel_BTM, "b (f p) m -> b f (p m)", p=self.patch_mel_frames)
-        hidden_BFD, new_state = self.stack(self.patch(patch_BFP), state)
+    def forward(self, patch_BFX: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
+        """Latents and the new state; any chunking of F gives the same."""
+        hidden_BFD, new_state = self.stack(self.patch(patch_BFX), state)
         return self.norm(hidden_BFD), new_state

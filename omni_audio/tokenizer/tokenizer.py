@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from omni_audio.audio.correlogram import HOP_SAMPLES as CORRELOGRAM_HOP
+from omni_audio.audio.correlogram import Correlogram
 from omni_audio.audio.mel import LogMel, LogMelConfig
 from omni_audio.audio.units import HOP_SAMPLES, PATCH_MEL_FRAMES, SAMPLE_RATE_HZ
 from omni_audio.checks import require, require_positive
@@ -30,10 +32,12 @@ class TokenizerConfig:
 
     `patch_mel_frames` is the length of a frame: 8 mel columns of 10 ms make 12.5 frames a second, 4 make 25. The
     network works at 12.5; other rates are for the tokenizer by itself.
+
+    With `pitch_lags_per_octave` the encoder sees the correlogram at so many lags an octave beside the log-mel columns.
     """
 
     patch_mel_frames: int = field(default=PATCH_MEL_FRAMES, metadata=LATER)
-
+    pitch_lags_per_octave: int = field(default=0, metadata=LATER)
     mel: LogMelConfig = field(default_factory=LogMelConfig)
     encoder: AcousticEncoderConfig = field(default_factory=AcousticEncoderConfig)
     vq: VectorQuantizerConfig = field(default_factory=VectorQuantizerConfig)
@@ -43,6 +47,13 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         require_positive("tokenizer.patch_mel_frames", self.patch_mel_frames)
+        require(
+            self.pitch_lags_per_octave >= 0 and (self.pitch_lags_per_octave == 0 or self.patch_mel_frames % 2 == 0),
+            "tokenizer.pitch_lags_per_octave",
+            self.pitch_lags_per_octave,
+            "0 or more, and 0 where tokenizer.patch_mel_frames is odd: a column of the correlogram is two mel columns long",
+            "Use 24 with frames of 8 or 4 mel columns.",
+        )
         require(
             self.semantic.num_coarse <= self.vq.num_codebooks,
             "tokenizer.semantic.num_coarse",
@@ -82,10 +93,18 @@ class AudioCodes:
 
 
 @dataclass(slots=True)
-class EncoderState:
-    """Streaming state of encode(): mel history, block states, and samples that do not yet fill a frame."""
+class FeatureState:
+    """Streaming state of features(): the last samples that the next log-mel columns and correlogram see, (B, S)."""
 
     mel_BS: Tensor
+    correlogram_BS: Tensor | None
+
+
+@dataclass(slots=True)
+class EncoderState:
+    """Streaming state of encode(): feature history, block states, and samples that do not yet fill a frame."""
+
+    features: FeatureState
     acoustic: StackState
     semantic: SemanticState
     rest_BS: Tensor
@@ -98,7 +117,12 @@ class AudioTokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.mel = LogMel(config.mel)
-        self.encoder = AcousticEncoder(config.encoder, config.mel.num_mels, config.patch_mel_frames)
+        lags = config.pitch_lags_per_octave
+        self.correlogram = Correlogram(lags) if lags > 0 else None
+        num_features = config.patch_mel_frames * config.mel.num_mels
+        if self.correlogram is not None:
+            num_features += config.frame_samples // CORRELOGRAM_HOP * self.correlogram.num_lags
+        self.encoder = AcousticEncoder(config.encoder, num_features)
         self.quantizer = ResidualVectorQuantizer(config.vq, config.encoder.width)
         self.semantic = SemanticEncoder(config.semantic, config.vq.code_width)
         self.vocoder = Vocoder(config.vocoder, config.encoder.width, config.frame_samples)
@@ -164,14 +188,26 @@ class AudioTokenizer(nn.Module):
         """Acoustic codes (B, F, K) alone, at less than half the cost; arguments and errors as of encode()."""
         _check_pcm(pcm_BS)
         missing = -pcm_BS.shape[1] % self.config.frame_samples
-        mel_BTM, _ = self.mel(F.pad(pcm_BS.to(self.device), (0, missing)))
-        return self.quantizer.encode(self.encoder(mel_BTM)[0])
+        patch_BFX, _ = self.features(F.pad(pcm_BS.to(self.device), (0, missing)))
+        return self.quantizer.encode(self.encoder(patch_BFX)[0])
+
+    def features(self, pcm_BS: Tensor, state: FeatureState | None = None) -> tuple[Tensor, FeatureState]:
+        """What the encoder sees of whole frames: (B, F, X) of (B, frame_samples F) samples, and the new state."""
+        mel_BTM, mel_BS = self.mel(pcm_BS, None if state is None else state.mel_BS)
+        patch_BFX = mel_BTM.unflatten(1, (-1, self.config.patch_mel_frames)).flatten(2)
+        if self.correlogram is None:
+            return patch_BFX, FeatureState(mel_BS, None)
+        before_BS = None if state is None else state.correlogram_BS
+        likeness_BTL, correlogram_BS = self.correlogram(pcm_BS, before_BS)
+        likeness_BFX = likeness_BTL.unflatten(1, (patch_BFX.shape[1], -1)).flatten(2)
+        return torch.cat([patch_BFX, likeness_BFX], -1), FeatureState(mel_BS, correlogram_BS)
 
     def initial_encoder_state(self, num_rows: int = 1) -> EncoderState:
         """Silence before the first sample."""
         device = self.device
+        correlogram_BS = None if self.correlogram is None else self.correlogram.initial_state(num_rows, device)
         return EncoderState(
-            self.mel.initial_state(num_rows, device),
+            FeatureState(self.mel.initial_state(num_rows, device), correlogram_BS),
             self.encoder.stack.initial_state(num_rows, device),
             self.semantic.initial_state(num_rows, device),
             torch.zeros(num_rows, 0, device=device),
@@ -193,13 +229,13 @@ class AudioTokenizer(nn.Module):
                     empty[..., None].expand(-1, -1, self.config.vq.num_codebooks),
                     torch.zeros(pcm_BS.shape[0], 0, self.config.semantic.width, device=self.device),
                 ),
-                EncoderState(state.mel_BS, state.acoustic, state.semantic, rest_BS),
+                EncoderState(state.features, state.acoustic, state.semantic, rest_BS),
             )
-        mel_BTM, mel_state = self.mel(joined_BS[:, :ready], state.mel_BS)
-        latent_BFD, acoustic_state = self.encoder(mel_BTM, state.acoustic)
+        patch_BFX, features = self.features(joined_BS[:, :ready], state.features)
+        latent_BFD, acoustic_state = self.encoder(patch_BFX, state.acoustic)
         acoustic_BFK = self.quantizer.encode(latent_BFD)
         codes, semantic_state = self.understand(acoustic_BFK, state.semantic)
-        return codes, EncoderState(mel_state, acoustic_state, semantic_state, rest_BS)
+        return codes, EncoderState(features, acoustic_state, semantic_state, rest_BS)
 
     @torch.no_grad()
     def decode(self, acoustic_BFK: Tensor) -> Tensor:

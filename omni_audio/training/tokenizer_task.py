@@ -115,8 +115,8 @@ class TokenizerTask(Trained):
 
     def _reconstruct(self, batch: TokenizerBatch) -> Reconstruction:
         tokenizer = self.tokenizer
-        mel_BTM, _ = tokenizer.mel(batch.pcm_BS)
-        latent_BFD, _ = tokenizer.encoder(mel_BTM)
+        patch_BFX, _ = tokenizer.features(batch.pcm_BS)
+        latent_BFD, _ = tokenizer.encoder(patch_BFX)
         mask_BF = frame_mask(batch.num_frames_B, latent_BFD.shape[1])
         quantized = tokenizer.quantizer(latent_BFD, mask_BF)
         decoded_BS, target_BS = self._decode_pieces(batch, quantized.latent_BFD)

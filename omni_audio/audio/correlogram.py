@@ -7,12 +7,12 @@ frame over that of the window.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.checks import require
 
 WINDOW_SAMPLES = 640
 """40 ms: two periods and more of every voice above 60 Hz."""
@@ -26,7 +26,13 @@ FFT_SAMPLES = 1024
 
 
 class Correlogram(nn.Module):
-    """(B, S) samples -> (B, T, L): column t is of the 640 samples that end at sample (t + 1) * 320."""
+    """(B, S) samples -> (B, T, L): column t is of the 640 samples that end at sample (t + 1) * 320.
+
+    The streaming state is the last 320 samples; zeros before the first.
+
+    Args:
+        lags_per_octave: the lags go from 1/480 s to 1/60 s, three octaves.
+    """
 
     def __init__(self, lags_per_octave: int) -> None:
         super().__init__()
@@ -66,9 +72,23 @@ class Correlogram(nn.Module):
         """Silence before the first sample: (B, 320)."""
         return torch.zeros(num_rows, WINDOW_SAMPLES - HOP_SAMPLES, device=device)
 
-    @torch.no_grad()
     def forward(self, pcm_BS: Tensor, state_BS: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Likeness at each lag, about -1..1, (B, S / 320, L), and the new state; S a multiple of 320."""
+        """Likeness at each lag, about -1..1, (B, S / 320, L), and the new state; any chunking gives the same.
+
+        Args:
+            pcm_BS: (B, S) samples at 16 kHz, S a positive multiple of 320.
+            state_BS: what the call before returned; None at the start.
+
+        Raises:
+            ValueError: S is 0 or not a multiple of 320.
+        """
+        require(
+            pcm_BS.shape[1] > 0 and pcm_BS.shape[1] % HOP_SAMPLES == 0,
+            "pcm_BS.shape[1]",
+            pcm_BS.shape[1],
+            f"a positive multiple of {HOP_SAMPLES}",
+            "Give whole hops; keep the rest for the next call.",
+        )
         if state_BS is None:
             state_BS = self.initial_state(pcm_BS.shape[0], pcm_BS.device)
         joined_BS = torch.cat([state_BS, pcm_BS.float()], -1)

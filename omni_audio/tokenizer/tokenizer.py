@@ -48,10 +48,11 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         require_positive("tokenizer.patch_mel_frames", self.patch_mel_frames)
         require(
-            self.pitch_lags_per_octave >= 0 and (self.pitch_lags_per_octave == 0 or self.patch_mel_frames % 2 == 0),
+            self.pitch_lags_per_octave >= 0
+            and (self.pitch_lags_per_octave == 0 or self.patch_mel_frames % 2 == 0),
             "tokenizer.pitch_lags_per_octave",
             self.pitch_lags_per_octave,
-            "0 or more, and 0 where tokenizer.patch_mel_frames is odd: a column of the correlogram is two mel columns long",
+            "0 or more, and 0 where tokenizer.patch_mel_frames is odd: a column of the correlogram is two of the mel's",
             "Use 24 with frames of 8 or 4 mel columns.",
         )
         require(
@@ -205,7 +206,9 @@ class AudioTokenizer(nn.Module):
     def initial_encoder_state(self, num_rows: int = 1) -> EncoderState:
         """Silence before the first sample."""
         device = self.device
-        correlogram_BS = None if self.correlogram is None else self.correlogram.initial_state(num_rows, device)
+        correlogram_BS = (
+            None if self.correlogram is None else self.correlogram.initial_state(num_rows, device)
+        )
         return EncoderState(
             FeatureState(self.mel.initial_state(num_rows, device), correlogram_BS),
             self.encoder.stack.initial_state(num_rows, device),

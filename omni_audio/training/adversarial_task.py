@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from omni_audio.checks import require_positive, require_range
+from omni_audio.checks import require, require_positive, require_range
 from omni_audio.data.tokenizer_data import TokenizerBatch
 from omni_audio.tokenizer.discriminator import (
     DiscriminatorConfig,
@@ -24,8 +24,13 @@ from omni_audio.training.tokenizer_task import TokenizerLossConfig, TokenizerTas
 
 
 def gentle_optim() -> OptimConfig:
-    """Both players start here: lower rate and shorter memory than the spectral phase, as in DAC (Kumar et al. 2023)."""
+    """The decoder starts here: lower rate and shorter memory than the spectral phase, as in DAC (Kumar et al. 2023)."""
     return OptimConfig(learning_rate=2e-4, beta1=0.8, beta2=0.99)
+
+
+def quick_optim() -> OptimConfig:
+    """The discriminator starts here: on a budget of some thousand steps it learns little at the decoder's rate."""
+    return OptimConfig(learning_rate=1e-3, beta1=0.8, beta2=0.99)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,6 +44,8 @@ class AdversarialConfig:
         feature_weight: the same of feature matching.
         norm_decay: of the moving averages that the shares rest on.
         discriminator: its scales and size.
+        discriminator_alone_steps: the decoder waits for so many steps, so that it meets a discriminator that hears
+            something: what a fresh one says is noise, and most of the gradient.
         discriminator_optim: its optimiser; the schedule has as many steps as `training`.
         training: budget of the phase, and the decoder's optimiser.
     """
@@ -49,12 +56,20 @@ class AdversarialConfig:
     feature_weight: float = 2.0
     norm_decay: float = 0.99
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    discriminator_optim: OptimConfig = field(default_factory=gentle_optim)
+    discriminator_alone_steps: int = 200
+    discriminator_optim: OptimConfig = field(default_factory=quick_optim)
     training: TaskTrainingConfig = field(default_factory=lambda: TaskTrainingConfig(optim=gentle_optim()))
 
     def __post_init__(self) -> None:
         require_positive("adversarial.adversarial_weight", self.adversarial_weight)
         require_positive("adversarial.feature_weight", self.feature_weight)
+        require(
+            0 <= self.discriminator_alone_steps < self.training.max_steps,
+            "adversarial.discriminator_alone_steps",
+            self.discriminator_alone_steps,
+            f"0 or more, fewer than adversarial.training.max_steps = {self.training.max_steps}",
+            "Leave the decoder some steps.",
+        )
         require_range("adversarial.norm_decay", self.norm_decay, 0.0, 0.99999)
 
 
@@ -135,6 +150,8 @@ class AdversarialTask(TokenizerTask):
             ),
         }
         self.log_dict(norms, batch_size=1)
+        if self.global_step < self.config.discriminator_alone_steps:
+            self.tokenizer.zero_grad()
         discriminator.step()
         decoder.step()
         for schedule in cast(list[torch.optim.lr_scheduler.LambdaLR], self.lr_schedulers()):

@@ -85,6 +85,7 @@ def new_task(kind: str, road: Road, training: TaskTrainingConfig, **model: Any) 
         adversarial = AdversarialConfig(
             enabled=True,
             discriminator=discriminator,
+            discriminator_alone_steps=1,
             discriminator_optim=FAST_ADVERSARIAL,
             training=training,
         )

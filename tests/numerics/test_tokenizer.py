@@ -56,17 +56,19 @@ def test_mel_does_not_depend_on_the_batch(tiny_tokenizer: AudioTokenizer) -> Non
     torch.testing.assert_close(together[:1], alone)
 
 
-@pytest.fixture(scope="module", params=["12.5 Hz, hop 160", "12.5 Hz, hop 320", "25 Hz, hop 160"])
+@pytest.fixture(scope="module", params=["12.5 Hz", "12.5 Hz, hop 320", "25 Hz", "25 Hz, correlogram"])
 def any_tokenizer(request: pytest.FixtureRequest, tiny_tokenizer: AudioTokenizer) -> AudioTokenizer:
-    """The tiny tokenizer at each frame rate and hop that a config can ask for."""
-    if request.param == "12.5 Hz, hop 160":
+    """The tiny tokenizer at each frame rate, hop and kind of features that a config can ask for."""
+    if request.param == "12.5 Hz":
         return tiny_tokenizer
     torch.manual_seed(0)
     config = tiny_tokenizer_config()
-    if request.param == "25 Hz, hop 160":
-        config = replace(config, patch_mel_frames=4)
+    if "25 Hz" in request.param and "12.5" not in request.param:
+        lags = 8 if "correlogram" in request.param else 0
+        config = replace(config, patch_mel_frames=4, pitch_lags_per_octave=lags)
     else:
-        config = replace(config, vocoder=replace(config.vocoder, hop_samples=320, n_fft=960, expansion=2))
+        vocoder = replace(config.vocoder, hop_samples=320, n_fft=960, expansion=2)
+        config = replace(config, vocoder=vocoder, pitch_lags_per_octave=24)
     tokenizer = AudioTokenizer(config).eval()
     for book in tokenizer.quantizer.codebooks:
         book.get_buffer("vectors").normal_()
@@ -135,14 +137,16 @@ def test_first_sound_after_one_frame_and_the_stated_delay(any_tokenizer: AudioTo
     assert any_tokenizer.algorithmic_delay_samples == any_tokenizer.config.frame_samples + overlap
 
 
-def test_no_frame_sees_the_future_by_gradient(tiny_tokenizer: AudioTokenizer) -> None:
-    pcm_BS = speechlike(8 * FRAME_SAMPLES).requires_grad_()
-    mel_BTM, _ = tiny_tokenizer.mel(pcm_BS)
-    latent_BFD, _ = tiny_tokenizer.encoder(mel_BTM)
-    (latent_BFD[:, 4] * torch.arange(latent_BFD.shape[-1])).sum().backward()
+def test_no_frame_sees_the_future_by_gradient(any_tokenizer: AudioTokenizer) -> None:
+    frame = any_tokenizer.config.frame_samples
+    pcm_BS = speechlike(8 * frame).requires_grad_()
+    patch_BFX, _ = any_tokenizer.features(pcm_BS)
+    latent_BFD, _ = any_tokenizer.encoder(patch_BFX)
+    # a feature for itself: the correlogram must not hide behind the mel columns
+    (patch_BFX[:, 4, -1] + (latent_BFD[:, 4] * torch.arange(latent_BFD.shape[-1])).sum()).sum().backward()
     assert pcm_BS.grad is not None
-    assert pcm_BS.grad[:, 5 * FRAME_SAMPLES :].abs().max() == 0
-    assert pcm_BS.grad[:, 4 * FRAME_SAMPLES : 5 * FRAME_SAMPLES].abs().max() > 0
+    assert pcm_BS.grad[:, 5 * frame :].abs().max() == 0
+    assert pcm_BS.grad[:, 4 * frame : 5 * frame].abs().max() > 0
 
 
 def test_gradient_passes_straight_through_the_quantizers() -> None:

@@ -46,7 +46,9 @@ def judged(*values: float) -> Judgement:
     return Judgement([torch.full((2, 1, 3, 3), value) for value in values], [[torch.ones(2, 4, 3, 3)]])
 
 
-def new_task(freeze_codes: bool = True, **changes: Any) -> AdversarialTask:
+def new_task(
+    freeze_codes: bool = True, discriminator_alone_steps: int = 0, **changes: Any
+) -> AdversarialTask:
     torch.manual_seed(0)
     tokenizer = AudioTokenizer(tiny_tokenizer_config())
     for book in tokenizer.quantizer.codebooks:
@@ -55,6 +57,7 @@ def new_task(freeze_codes: bool = True, **changes: Any) -> AdversarialTask:
     config = AdversarialConfig(
         enabled=True,
         freeze_codes=freeze_codes,
+        discriminator_alone_steps=discriminator_alone_steps,
         discriminator=SMALL,
         discriminator_optim=FAST,
         training=TaskTrainingConfig(max_steps=3, log_every_steps=1, optim=FAST),
@@ -81,7 +84,7 @@ class Batches(IterableDataset):
         return iter([batch()] * 4)
 
 
-def train(task: AdversarialTask, folder: Path) -> None:
+def train(task: AdversarialTask, folder: Path, *callbacks: lightning.Callback) -> None:
     trainer = lightning.Trainer(
         max_steps=task.config.training.max_steps,
         accelerator="cpu",
@@ -90,7 +93,7 @@ def train(task: AdversarialTask, folder: Path) -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=str(folder),
-        callbacks=[SeedEachStep(0), StopOnNaN()],
+        callbacks=[SeedEachStep(0), StopOnNaN(), *callbacks],
         val_check_interval=1,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
@@ -252,6 +255,27 @@ def test_unfrozen_codes_move(tmp_path: Path) -> None:
     train(task, tmp_path)
     moved = {name.partition(".")[0] for name in changed(before, task.tokenizer)}
     assert moved == {"encoder", "quantizer", "semantic", "vocoder"}
+
+
+def test_the_discriminator_learns_alone_first(tmp_path: Path) -> None:
+    task = new_task(discriminator_alone_steps=2)
+    moves: list[tuple[bool, bool]] = []
+
+    class Watch(lightning.Callback):
+        """Whether a step moved the decoder, and the discriminator."""
+
+        def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
+            self.before = state_of(task.tokenizer), state_of(task.discriminator)
+
+        def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+            decoder, discriminator = self.before
+            moves.append(
+                (bool(changed(decoder, task.tokenizer)), bool(changed(discriminator, task.discriminator)))
+            )
+
+    train(task, tmp_path, Watch())
+    assert moves == [(False, True), (False, True), (True, True)]
+    assert task.trainer.global_step == 3
 
 
 def test_a_batch_is_a_step_of_both_schedules(tmp_path: Path) -> None:

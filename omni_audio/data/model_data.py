@@ -9,8 +9,10 @@ from lhotse import CutSet, MonoCut
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.data.corpora.manifests import each_cut, facts_of, is_drill, words_of
+from omni_audio.data.corpora.talks import TALK
 from omni_audio.data.datamodule import TaskMixConfig
 from omni_audio.data.draws import draw_seed
+from omni_audio.data.speech_cuts import ANSWER_FIELDS, spoken_answers
 from omni_audio.model.sequence import (
     LayoutConfig,
     Mode,
@@ -35,6 +37,9 @@ def corpus_texts(cuts: CutSet) -> list[str]:
     texts = [tools_text([name]) for name in TOOLS]
     for cut in each_cut(cuts):
         facts = facts_of(cut)
+        if TALK in facts:
+            texts += talk_texts(facts[TALK])
+            continue
         texts += [
             words_of(cut),
             facts["answer"],
@@ -44,6 +49,20 @@ def corpus_texts(cuts: CutSet) -> list[str]:
         if facts["tool_call"] is not None:
             texts.append(tool_call_text(**facts["tool_call"]))
     return texts
+
+
+def talk_texts(talk: dict[str, Any]) -> list[str]:
+    """Every text of the last turn of a talk, and its system text; earlier turns have cuts of their own."""
+    turn = talk["turns"][-1]
+    calls = [tool_call_text(**call) for call in turn["calls"]]
+    return [talk["system_text"], turn["user"], *calls, *turn["results"], turn["answer"]]
+
+
+def _answer_fields(facts: dict[str, Any]) -> list[str]:
+    """Which answers of a cut are spoken in replies."""
+    if TALK in facts:
+        return ["answer"] if ANSWER_FIELDS["answer"] in facts else []
+    return ["plain_answer", "answer"] if facts["tool_call"] is not None else ["plain_answer"]
 
 
 def by_voice(cuts: Iterable[MonoCut], voice: str) -> tuple[list[MonoCut], list[MonoCut]]:
@@ -120,8 +139,8 @@ class ModelCollate:
         seen: set[tuple[str, str]] = set()
         for cut in each_cut(cuts):
             facts = facts_of(cut)
-            for field in ("plain_answer", "answer") if facts["tool_call"] is not None else ("plain_answer",):
-                key = facts[field], facts[f"{field}_recording"].id
+            for field in _answer_fields(facts):
+                key = facts[field], facts[ANSWER_FIELDS[field]].id
                 if key in seen:
                     continue
                 seen.add(key)
@@ -152,28 +171,33 @@ class ModelCollate:
             self.text, self.vocabulary, self.codes.num_codebooks, self.layout, self.state_width
         )
 
-    def _request(self, builder: SequenceBuilder, cut: MonoCut, rng: random.Random) -> None:
+    def _request(self, builder: SequenceBuilder, words: str, recording_id: str, rng: random.Random) -> None:
         copy = rng.randrange(self.codes.acoustic.num_copies) if self.augmented else 0
-        builder.user_audio(self.codes.codes(cut.recording_id, copy), words_of(cut))
+        builder.user_audio(self.codes.codes(recording_id, copy), words)
 
     def _transcribe(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
         builder = self._builder()
-        self._request(builder, cut, rng)
+        self._request(builder, words_of(cut), cut.recording_id, rng)
         return builder.assistant(Mode.TRANSCRIBE).answer_text(words_of(cut)).end().build()
 
     def _say(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
+        """A given text in the voice of the answers; where the answer is text only, the request is transcribed."""
+        answers = spoken_answers(cut)
         if self.own_voice and rng.random() < self.tasks.own_voice:
             spoken = rng.choice(self.own_voice)
             words, recording_id = words_of(spoken), spoken.recording_id
+        elif answers:
+            words, recording = rng.choice(answers)
+            recording_id = recording.id
         else:
-            field = rng.choice(["answer", "plain_answer"])
-            facts = facts_of(cut)
-            words, recording_id = facts[field], facts[f"{field}_recording"].id
+            return self._transcribe(cut, rng)
         builder = self._builder().assistant(Mode.SAY)
         return self._script(builder, words, recording_id).end().build()
 
     def _reply(self, cut: MonoCut, rng: random.Random, mode: Mode) -> TokenSequence:
         facts = facts_of(cut)
+        if TALK in facts:
+            return self._talk(facts[TALK], rng, mode)
         call = facts["tool_call"]
         offered = self._offered(call, rng)
         builder = self._builder()
@@ -182,7 +206,7 @@ class ModelCollate:
         if rng.random() < self.tasks.text_request:
             builder.user_text(words_of(cut))
         else:
-            self._request(builder, cut, rng)
+            self._request(builder, words_of(cut), cut.recording_id, rng)
         field = "plain_answer"
         if call is not None and call["name"] in offered:
             builder.assistant(mode).answer_tool_call(tool_call_text(**call)).end()
@@ -192,6 +216,29 @@ class ModelCollate:
         if mode is Mode.REPLY_TEXT:
             return builder.answer_text(facts[field]).end().build()
         return self._speech(builder, facts[field], facts[f"{field}_recording"].id).end().build()
+
+    def _talk(self, talk: dict[str, Any], rng: random.Random, mode: Mode) -> TokenSequence:
+        """A talk up to the answer of its last turn; every turn of the user is typed or spoken by itself."""
+        builder = self._builder()
+        if talk["system_text"]:
+            builder.system(talk["system_text"])
+        for turn in talk["turns"]:
+            if rng.random() < self.tasks.text_request:
+                builder.user_text(turn["user"])
+            else:
+                self._request(builder, turn["user"], turn["recording_id"], rng)
+            sound = turn["answer_recording_id"] if mode is Mode.REPLY_AUDIO else None
+            turn_mode = Mode.REPLY_TEXT if sound is None else mode
+            for call, result in zip(turn["calls"], turn["results"], strict=True):
+                builder.assistant(turn_mode).answer_tool_call(tool_call_text(**call)).end().tool_result(
+                    result
+                )
+            builder.assistant(turn_mode)
+            if sound is None:
+                builder.answer_text(turn["answer"]).end()
+            else:
+                self._speech(builder, turn["answer"], sound).end()
+        return builder.build()
 
     def _offered(self, call: dict[str, Any] | None, rng: random.Random) -> list[str]:
         """Names of the offered tools; how many are offered says nothing of whether a call is due."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lhotse import CutSet, MonoCut
+from lhotse import CutSet, MonoCut, Recording
 from lhotse.utils import fastcopy
 from torch import Tensor
 
@@ -98,13 +98,16 @@ def answer_cuts(requests: CutSet) -> list[MonoCut]:
     """One cut for each distinct answer recording that the requests name, text in its supervision."""
     cuts: dict[str, MonoCut] = {}
     for request in each_cut(requests):
-        facts = facts_of(request)
-        for text_field, recording_field in ANSWER_FIELDS.items():
-            recording = facts[recording_field]
-            if recording.id in cuts:
-                continue
-            cuts[recording.id] = whole_cut(recording.id, recording, facts[text_field], "assistant")
+        for text, recording in spoken_answers(request):
+            if recording.id not in cuts:
+                cuts[recording.id] = whole_cut(recording.id, recording, text, "assistant")
     return list(cuts.values())
+
+
+def spoken_answers(request: MonoCut) -> list[tuple[str, Recording]]:
+    """Words and sound of each answer to a request that is spoken."""
+    facts = facts_of(request)
+    return [(facts[text], facts[sound]) for text, sound in ANSWER_FIELDS.items() if sound in facts]
 
 
 def speech_cuts(paths: CorpusPaths, split: str) -> CutSet:

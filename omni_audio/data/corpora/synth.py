@@ -1,4 +1,4 @@
-"""Builds the synthetic spoken-command corpus: FLAC files, lhotse manifests and a datasheet.
+"""Builds the synthetic corpora, commands or talks with an assistant: FLAC files, lhotse manifests and a datasheet.
 
 Sound files are named by a digest of voice and text. So each answer is spoken once for all items that share
 it, an interrupted build goes on where it stopped, and a larger corpus in the same folder reuses the smaller
@@ -11,26 +11,32 @@ differ and a length may change by some milliseconds.
 
 import multiprocessing
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 import soundfile
+from lhotse import Recording
 from tqdm import tqdm
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.data.corpora.commands import CommandItem, CorpusError, domain_digest, generate_items
+from omni_audio.data.corpora.assistant.generate import assistant_digest, generate_assistant_items
+from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
 from omni_audio.data.corpora.commands_slots import stable_digest
 from omni_audio.data.corpora.drills import drill_texts
 from omni_audio.data.corpora.manifests import (
     CorpusPaths,
     Drill,
     SpokenRequest,
+    spoken_file,
     write_datasheet,
     write_items,
     write_manifests,
 )
+from omni_audio.data.corpora.talks import SpokenTalk, write_talk_corpus
 from omni_audio.data.corpora.voices import (
     VOICES,
     Engine,
@@ -42,6 +48,7 @@ from omni_audio.data.corpora.voices import (
     voices_of,
 )
 from omni_audio.files import written_whole
+from omni_audio.plain import to_plain
 
 _BATCH_FILES = 24
 _SLOW = (Engine.KOKORO, Engine.FLITE, Engine.PIPER)
@@ -49,11 +56,19 @@ _FORMAT_VERSION = 2
 _SPLIT_SIZE_FIELDS = {"train": "num_train_items", "dev": "num_dev_items", "test": "num_test_items"}
 
 
+class CorpusDomain(Enum):
+    """What is talked about: short commands with an answer each, or the assistant domain with talk of several turns."""
+
+    commands = "commands"
+    assistant = "assistant"
+
+
 @dataclass(kw_only=True, slots=True)
 class CorpusConfig:
     """What to build.
 
     Attributes:
+        domain: commands or assistant (docs/assistant-domain.md).
         num_train_items: items of the train split, >= 1.
         num_dev_items: items of the dev split, >= 1.
         num_test_items: items of the test split, >= 1.
@@ -68,6 +83,7 @@ class CorpusConfig:
         output_voice: voice of the assistant's answers.
     """
 
+    domain: CorpusDomain = CorpusDomain.commands
     num_train_items: int = 6000
     num_dev_items: int = 200
     num_test_items: int = 400
@@ -99,8 +115,9 @@ class CorpusConfig:
 
 def corpus_hash(config: CorpusConfig) -> str:
     """Digest of all that decides what the corpus holds: config, texts, voices; not the number of workers."""
-    fields = {name: value for name, value in asdict(config).items() if name != "num_workers"}
-    return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), domain_digest(), VOICES)))[:16]
+    fields = {name: value for name, value in asdict(config).items() if name not in ("num_workers", "domain")}
+    texts = domain_digest() if config.domain is CorpusDomain.commands else assistant_digest()
+    return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), texts, VOICES)))[:16]
 
 
 def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
@@ -125,7 +142,13 @@ def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
     folder.mkdir(parents=True, exist_ok=True)
     paths.datasheet.unlink(missing_ok=True)
 
-    output_voice = voice_of(config.output_voice)
+    build = _build_commands if config.domain is CorpusDomain.commands else _build_talks
+    build(config, digest, paths)
+    return paths
+
+
+def _build_commands(config: CorpusConfig, digest: str, paths: CorpusPaths) -> None:
+    folder, output_voice = paths.folder, voice_of(config.output_voice)
     requests = list(_assign_voices(config, folder))
     items = [request.item for request in requests]
     answers = sorted({text for item in items for text in (item.answer, item.plain_answer)})
@@ -139,9 +162,28 @@ def build_corpus(config: CorpusConfig, folder: Path) -> CorpusPaths:
     write_items(paths, items)
     write_manifests(paths, requests, drills, answer_paths, num_samples)
     write_datasheet(
-        paths, asdict(config), digest, requests, drills, output_voice, answer_paths, num_samples
+        paths, to_plain(config), digest, requests, drills, output_voice, answer_paths, num_samples
     )  # last: its presence says that the corpus is complete
-    return paths
+
+
+def _build_talks(config: CorpusConfig, digest: str, paths: CorpusPaths) -> None:
+    output_voice = voice_of(config.output_voice)
+    talks = [
+        SpokenTalk(item=item, voice=voice, output_voice=output_voice)
+        for split, size_field in _SPLIT_SIZE_FIELDS.items()
+        for item in generate_assistant_items(getattr(config, size_field), split, config.seed)
+        for voice in _voices_for(config, split, item.request)
+    ]
+    drills = _make_drills(config, [turn for talk in talks for turn in talk.requests], paths.folder)
+    jobs = {audio_path(paths.folder, *said): said for talk in talks for said in talk.said()}
+    jobs.update({drill.path: (drill.voice, drill.text) for drill in drills})
+    num_samples = synthesize(jobs, config.num_workers)
+
+    def recording_of(voice: Voice, text: str) -> Recording:
+        path = audio_path(paths.folder, voice, text)
+        return spoken_file(path, num_samples[path])
+
+    write_talk_corpus(paths, to_plain(config), digest, talks, drills, num_samples, recording_of)
 
 
 def audio_path(folder: Path, voice: Voice, text: str) -> Path:
@@ -150,20 +192,25 @@ def audio_path(folder: Path, voice: Voice, text: str) -> Path:
 
 
 def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest]:
-    """Draws voices of its own split for every item; a request keeps its voices in a corpus of any size."""
+    """Voices of its own split for every item."""
     for split, size_field in _SPLIT_SIZE_FIELDS.items():
-        voices, natural = voices_of(split), voices_of(split, natural=True)
         for item in generate_items(getattr(config, size_field), split, config.seed):
-            rng = random.Random(int(stable_digest(f"{config.seed}|{item.request}")[:16], 16))
-            chosen: dict[str, Voice] = {}
-            while len(chosen) < config.request_voices_per_item:
-                voice = draw_voice(voices, rng)
-                chosen[voice.name] = voice
-            for name in list(chosen):
-                if natural and (voice := _natural_instead(config, f"{item.request}|{name}", natural)):
-                    chosen[name] = voice
-            for voice in {voice.name: voice for voice in chosen.values()}.values():
+            for voice in _voices_for(config, split, item.request):
                 yield SpokenRequest(item=item, voice=voice, path=audio_path(folder, voice, item.request))
+
+
+def _voices_for(config: CorpusConfig, split: str, request: str) -> list[Voice]:
+    """Draws who speaks a request; it keeps its voices in a corpus of any size."""
+    voices, natural = voices_of(split), voices_of(split, natural=True)
+    rng = random.Random(int(stable_digest(f"{config.seed}|{request}")[:16], 16))
+    chosen: dict[str, Voice] = {}
+    while len(chosen) < config.request_voices_per_item:
+        voice = draw_voice(voices, rng)
+        chosen[voice.name] = voice
+    for name in list(chosen):
+        if natural and (voice := _natural_instead(config, f"{request}|{name}", natural)):
+            chosen[name] = voice
+    return list({voice.name: voice for voice in chosen.values()}.values())
 
 
 def _natural_instead(config: CorpusConfig, label: str, natural: list[Voice]) -> Voice | None:
@@ -175,7 +222,17 @@ def _natural_instead(config: CorpusConfig, label: str, natural: list[Voice]) -> 
     return rng.choice(natural) if rng.random() < config.natural_share else None
 
 
-def _make_drills(config: CorpusConfig, items: list[CommandItem], folder: Path) -> list[Drill]:
+class _Request(Protocol):
+    """What drills are made of."""
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def request(self) -> str: ...
+
+
+def _make_drills(config: CorpusConfig, items: Sequence[_Request], folder: Path) -> list[Drill]:
     """Drills in the train voices, and a share in the output voice, whose sound the network learns to make."""
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}

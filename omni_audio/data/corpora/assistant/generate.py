@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate, islice
 from typing import Final
 
@@ -26,7 +27,8 @@ from omni_audio.data.corpora.assistant.make_words import (
     make_small_talk,
 )
 from omni_audio.data.corpora.assistant.parts import Draft
-from omni_audio.data.corpora.commands_slots import CorpusError
+from omni_audio.data.corpora.assistant.tools import ASSISTANT_TOOLS
+from omni_audio.data.corpora.commands_slots import CorpusError, stable_digest
 from omni_audio.data.corpora.commands_templates import SPLITS
 from omni_audio.data.draws import draw_seed
 
@@ -59,6 +61,7 @@ DEFAULT_SHARES: Final = {
     "fact": 0.02,
 }
 _MAX_TRIES = 2000
+_DIGEST_ITEMS = 1000
 
 
 @dataclass(kw_only=True, slots=True)
@@ -151,3 +154,10 @@ def _draw_new(
         f"at most about {len(seen)} items of split {split!r}",
         f"ask for fewer items, or lower the share of {kind!r}: its requests are used up",
     )
+
+
+@cache
+def assistant_digest() -> str:
+    """Digest of many drawn items of each split and of the tools: another one where the domain was changed."""
+    items = [item.to_json() for split in SPLITS for item in generate_assistant_items(_DIGEST_ITEMS, split, 0)]
+    return stable_digest(repr((ASSISTANT_TOOLS, items)))[:16]

@@ -14,6 +14,20 @@ DEFINITIONS: dict[str, str] = {
         "typed trees. What may come next in a call is limited to the schemas of the offered tools; a call that "
         "is cut off is wrong."
     ),
+    "tool_schema_valid_percent": (
+        "Turns of talks in which calls were made: all of them parse, name an offered tool and satisfy its schema."
+    ),
+    "compliance_percent": (
+        "Turns of talks with instructions that code can check in a text: the answer complies with all of them."
+    ),
+    "abstention_percent": "Turns of talks that no offered tool serves: no call, and the answer says that it cannot.",
+    "ask_back_percent": (
+        "Turns of talks in which a required argument is missing: no call, and one question for exactly that argument."
+    ),
+    "talk_percent": (
+        "Talks whose turns are all right: calls, abstention, questions and instructions; each turn asked with the due "
+        "turns before it."
+    ),
     "tool_name_percent": "As tool_exact_percent, the function's name only.",
     "tool_parsed_percent": (
         "Replies to spoken requests with a call due whose calls all parse as strict JSON; a reply without "

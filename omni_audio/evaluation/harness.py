@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from omni_audio.checks import require
 from omni_audio.evaluation import speech, understanding
-from omni_audio.evaluation.items import EvalItem, load_items, seen_in_training
+from omni_audio.evaluation.items import EvalItem, answers_seen, load_items, seen_in_training
 from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
 from omni_audio.evaluation.memory import WeightBytes
 from omni_audio.evaluation.record import run_record
@@ -18,6 +18,14 @@ from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.reuse import fingerprint, stored_results
 from omni_audio.evaluation.sounds import write_sounds
 from omni_audio.evaluation.subject import Subject
+from omni_audio.evaluation.talk_items import (
+    HeardTalk,
+    holds_talks,
+    load_talks,
+    talks_seen_in_training,
+    turn_items,
+)
+from omni_audio.evaluation.talk_measures import measure_talks
 from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 from omni_audio.weight_quant.config import NF4Config
 
@@ -155,7 +163,6 @@ def evaluate(
         folder = None if config.judge_folder is None else Path(config.judge_folder)
         judge = load_judge(config.judge, folder, config.judge_threads)
     corpus, output = Path(config.corpus), Path(config.output)
-    items = load_items(corpus, config.split, config.num_items, config.seed)
     results = Results(record=run_record(config))
     quant = "nf4" if config.weight_quant is EvalWeightQuant.nf4 else "none"
     results.record |= {
@@ -163,18 +170,30 @@ def evaluate(
         "weight_quant": config.weight_quant.value,
         "judge": "none" if judge is None else judge.name,
         "split": config.split,
-        "seen_in_training": seen_in_training(corpus, items),
     }
+    talks: list[HeardTalk] = []
+    if holds_talks(corpus):
+        talks = load_talks(corpus, config.split, max(config.num_items, config.num_tool_items), config.seed)
+        items, answered = turn_items(talks), turn_items(talks, spoken_answer=True)
+        seen = talks_seen_in_training(corpus, talks)
+    else:
+        items = answered = load_items(corpus, config.split, config.num_items, config.seed)
+        seen = seen_in_training(corpus, items)
+    results.record["seen_in_training"] = seen
     subject = load(Path(config.build), quant)
-    found = _understanding(config, results, subject, items)
+    transcribed = items[: config.num_items]
+    if talks:
+        measure_talks(config, results, load, subject, transcribed, talks)
+    else:
+        found = _understanding(config, results, subject, transcribed)
+        _controls(config, results, subject, transcribed)
+        _weights(config, results, load, subject, transcribed, found)
     if config.human_folder is None:
         results.leave_out("human_wer_percent", "human_folder is not set")
     else:
         speech.add_human(results, subject, Path(config.human_folder), config.seed)
-    made = _speech(config, results, subject, items, judge, corpus)
-    _speed(config, results, subject, items)
-    _controls(config, results, subject, items)
-    _weights(config, results, load, subject, items, found)
+    made = _speech(config, results, subject, answered, judge, corpus)
+    _speed(config, results, subject, answered)
     results.leave_out("mos", "needs human listeners; no predicted score stands in for it")
     results.leave_out("real_time_streams", "measured by the serving benchmark, not here")
     write_sounds(
@@ -256,7 +275,7 @@ def _speech(
         for name in speech.JUDGED.values():
             results.leave_out(name, reason)
         return made
-    speech.add_judged(results, judge, made, seen_in_training(corpus, heard)["answer"], config.seed)
+    speech.add_judged(results, judge, made, answers_seen(corpus, heard), config.seed)
     return made
 
 

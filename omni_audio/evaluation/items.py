@@ -1,6 +1,7 @@
 """Test items read from a corpus: the request with its sound, the key, the wanted answer."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,18 @@ def seen_in_training(corpus: Path, items: list[EvalItem], train_split: str = "tr
         "request": sum(item.request in seen["request"] for item in items),
         "answer": sum(item.answer in seen["answer"] for item in items),
     }
+
+
+def answers_seen(corpus: Path, items: Sequence[EvalItem]) -> int:
+    """How many of these items have an answer that some request of the training split has.
+
+    Raises:
+        ValueError: the corpus has no manifest of the training split.
+    """
+    path = manifest_path(corpus, "train")
+    require_file("training manifest", path)
+    known = {(cut.custom or {})["answer"] for cut in CutSet.from_file(path)}
+    return sum(item.answer in known for item in items)
 
 
 def _item(cut: Any) -> EvalItem:

@@ -1,22 +1,20 @@
 """When each word is said: symbols and tones that are placed by hand, and real words with known pauses between."""
 
 import statistics
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sound_files import tone
+from spoken_words import SAID, SHIPPED, spoken
 
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.data.corpora.voices import speak, voice_of
 from omni_audio.model.build import load_tokenizer
 from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK
 from omni_audio.tokenizer.word_spans import WordSpan, word_spans
 
 STEPS = 4
-SHIPPED = Path(__file__).parents[2] / "builds/omni-audio-tokenizer-nano4-2026-11-22"
 
 
 def heard(symbols: str) -> torch.Tensor:
@@ -98,23 +96,6 @@ def test_spans_are_in_order_and_inside_the_sound(words: list[str], seed: int, sh
         assert span.end_s <= later.start_s or word == "7"
 
 
-def _loud_part(pcm_S: torch.Tensor) -> torch.Tensor:
-    loud = (pcm_S.abs() > 0.02 * pcm_S.abs().max()).nonzero()[:, 0]
-    return pcm_S[int(loud[0]) : int(loud[-1])]
-
-
-def spoken(voice: str, words: list[str], pause_s: float) -> tuple[torch.Tensor, list[tuple[float, float]]]:
-    """Words of a voice, one by one with pauses between them, and where each of them lies, in seconds."""
-    pause_S = torch.zeros(int(pause_s * SAMPLE_RATE_HZ))
-    pieces, places, at = [pause_S], [], len(pause_S)
-    for word in words:
-        said_S = _loud_part(torch.from_numpy(speak(voice_of(voice), word).copy()))
-        places.append((at / SAMPLE_RATE_HZ, (at + len(said_S)) / SAMPLE_RATE_HZ))
-        pieces += [said_S, pause_S]
-        at += len(said_S) + len(pause_S)
-    return torch.cat(pieces), places
-
-
 def errors_of(voice: str, words: list[str], pause_s: float, said: list[str] | None = None) -> list[float]:
     """Seconds by which starts and ends miss the true ones, of the words as they were said or of others."""
     tokenizer = load_tokenizer(SHIPPED)
@@ -128,9 +109,6 @@ def errors_of(voice: str, words: list[str], pause_s: float, said: list[str] | No
         abs(one - other)
         for one, other in zip(found, (edge for place in places for edge in place), strict=True)
     ]
-
-
-SAID = ["kitchen", "off", "tomorrow", "please", "timer"]
 
 
 @pytest.mark.parametrize("voice", ["espeak-en-us-f5", "espeak-en-us-m8"])

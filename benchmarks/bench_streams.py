@@ -23,7 +23,6 @@ The last line is JSON.
 import argparse
 import gc
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -43,7 +42,7 @@ from measuring.speaking import (
     spoken_request,
     untrained_tokenizer,
 )
-from measuring.timing import digits
+from measuring.timing import digits, percentile
 from omni_audio.evaluation.codec_report import markdown_table
 from omni_audio.model.generate import Generator
 from omni_audio.model.kv_store import KVFormat
@@ -67,11 +66,6 @@ class StreamFigures:
     @property
     def p95_step_ms(self) -> float:
         return percentile(self.step_ms, 95)
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """The smallest value that this share of the values does not pass."""
-    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
 def first_audio_ms(

@@ -1,5 +1,6 @@
 """Cases and their ways: timed in turn, so that a busy machine slows all alike; ratios are ratios of medians."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -96,3 +97,8 @@ def time_ways(ways: Sequence[Way], repeats: int, warm_up: int = 1) -> dict[tuple
 def digits(value: float) -> float:
     """Four significant digits."""
     return float(f"{value:.4g}")
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The smallest value that this share of the values does not pass."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

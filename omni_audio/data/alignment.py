@@ -5,19 +5,15 @@ from collections.abc import Iterable
 import torch
 from lhotse import MonoCut
 from torch import Tensor
-from torchaudio.functional import forced_align
 from tqdm import tqdm
 
 from omni_audio.checks import require
 from omni_audio.data.codes_cache import CodesCache
 from omni_audio.data.corpora.manifests import words_of
 from omni_audio.model.text import spoken_words
-from omni_audio.tokenizer.semantic import CTC_ALPHABET, CTC_BLANK, least_steps, letter_log_probs, text_to_ctc
+from omni_audio.tokenizer.semantic import least_steps, letter_log_probs, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-
-HEARD_LATE_FRAMES = 2
-"""The first letter of a word is heard so long after the word began: the semantic level is causal."""
-SPACE = torch.tensor([CTC_ALPHABET.index(" ")])
+from omni_audio.tokenizer.word_spans import HEARD_LATE_FRAMES, first_and_last_steps, joined_words
 
 
 @torch.no_grad()
@@ -40,27 +36,20 @@ def word_ends(log_probs_TX: Tensor, words: list[str], steps_per_frame: int) -> l
     require(len(words) > 0, "words", words, "at least one", "Give the transcript.")
     num_frames = log_probs_TX.shape[0] // steps_per_frame
     letters = [text_to_ctc(word) for word in words]
-    joined = torch.cat([piece for word in letters for piece in (SPACE, word)][1:])
+    joined, first_letters = joined_words(letters)
     num_steps = least_steps(joined)
     limits = f"at most {num_frames} words and {log_probs_TX.shape[0]} letters for {num_frames} frames"
     remedy = "Drop the item, or raise tokenizer.semantic.ctc_steps."
     length = f"{len(words)} words, {num_steps} letters (a space or a doubled letter counts as one more)"
     fits = num_steps <= log_probs_TX.shape[0] and len(words) <= num_frames
     require(fits, "text", length, limits, remedy)
-    first_letters = torch.tensor([len(word) + 1 for word in letters]).cumsum(0)[:-1]
-    starts = _first_steps(log_probs_TX, joined)[first_letters] // steps_per_frame - HEARD_LATE_FRAMES
+    first_steps = first_and_last_steps(log_probs_TX, joined)[0][first_letters[1:]]
+    starts = first_steps // steps_per_frame - HEARD_LATE_FRAMES
     ends = [*starts.tolist(), num_frames]
     for i in range(len(ends)):
         at_least = ends[i - 1] + 1 if i > 0 else 1
         ends[i] = min(max(ends[i], at_least), num_frames - (len(ends) - 1 - i))
     return ends
-
-
-def _first_steps(log_probs_TX: Tensor, letters_L: Tensor) -> Tensor:
-    """The step (L,) at which the best CTC path says each of the letters first; of equal paths, none is preferred."""
-    path_T = forced_align(log_probs_TX[None].float(), letters_L[None].int(), blank=CTC_BLANK)[0][0]
-    before_T = torch.cat([path_T.new_tensor([CTC_BLANK]), path_T[:-1]])
-    return ((path_T != CTC_BLANK) & (path_T != before_T)).nonzero()[:, 0]
 
 
 @torch.no_grad()

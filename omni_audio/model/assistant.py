@@ -20,7 +20,7 @@ from omni_audio.model.lora_file import load_lora
 from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.sequence import NO_CODE, LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 from omni_audio.model.takes import best_take, requests_for_takes
 from omni_audio.model.text import TextTokenizer
@@ -240,6 +240,13 @@ class Assistant:
         reply.pcm_S = torch.cat(sound) if sound else None
         reply.total_s = time.perf_counter() - start
         return reply
+
+    @torch.no_grad()
+    def heard_letters(self, prompt: TokenSequence) -> Tensor:
+        """Log-probabilities (F * ctc_steps, letters + blank) of what the semantic level hears in the F frames."""
+        semantic = self.tokenizer.semantic
+        codes_F = prompt.ids_T[prompt.codes_TK[:, 0] != NO_CODE] - self.model.vocabulary.semantic_start
+        return semantic.ctc_logits(semantic.fsq.values(codes_F[None].to(self.tokenizer.device)))[0].cpu()
 
     def transcribe(self, pcm_S: Tensor) -> str:
         """Words of the sound (S,), 16 kHz, by the network itself."""

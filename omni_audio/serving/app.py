@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from omni_audio.serving.access_log import AccessLogMiddleware
 from omni_audio.serving.body import drain, read_json, read_json_with_parts
 from omni_audio.serving.chat import whole_answer
 from omni_audio.serving.chat_chunks import answer_chunks
@@ -54,6 +55,12 @@ def create_app(service: ChatService) -> FastAPI:
     app.state.service = service
     app.add_middleware(RequestHeadersMiddleware)
     app.add_middleware(RequestCountMiddleware, metrics=service.metrics)
+    app.add_middleware(
+        AccessLogMiddleware,
+        prices=service.prices,
+        currency=service.config.currency,
+        metrics=service.metrics,
+    )
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)

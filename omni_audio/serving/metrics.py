@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +17,8 @@ STEP_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.5, 1,
 """0.08 s is a frame: steps below it keep up with a listener."""
 
 FACTOR_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 0.9, 1, 1.25, 1.5, 2, 5, 10)
+
+_DIRECTIONS = {"in": "prompt", "out": "completion"}
 
 
 class Load(Protocol):
@@ -75,6 +78,13 @@ class ServerMetrics:
         self._completion_text = tokens.labels("completion", "text")
         self._completion_audio = tokens.labels("completion", "audio")
 
+        self._cost = Counter(
+            "omni_audio_cost",
+            "What answers cost at the prices of the configuration, by the tokens that it is for.",
+            ["model", "currency", "direction", "kind"],
+            registry=registry,
+        )
+
         def histogram(name: str, says: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"omni_audio_{name}", says, buckets=buckets, registry=registry)
 
@@ -117,6 +127,18 @@ class ServerMetrics:
     def reader_dropped(self) -> None:
         """Counts a reader that was too slow for a stream which had ended otherwise."""
         self._slow_readers.inc()
+
+    def costs_added(self, model: str, currency: str, costs: Mapping[str, float]) -> None:
+        """Adds what an answer costs.
+
+        Args:
+            model: the id that was asked for, one that the server has.
+            currency: of the costs.
+            costs: by the names of TokenUse.
+        """
+        for name, cost in costs.items():
+            kind, direction = name.split("_")
+            self._cost.labels(model, currency, _DIRECTIONS[direction], kind).inc(cost)
 
     def prompt_prepared(self, duration_s: float) -> None:
         """Takes the time from a checked request to its submission to the engine."""

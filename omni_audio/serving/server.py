@@ -56,6 +56,7 @@ def make_server(
         port=config.port,
         lifespan="on",
         log_level="info",
+        access_log=False,  # omni_audio.serving.access_log writes a line of its own
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     return uvicorn.Server(options)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import torch
 
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.generate import Generator
+from omni_audio.serving.access_log import note_answer
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
@@ -25,6 +26,7 @@ from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, 
 from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.observer import Observers
 from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.prices import PriceTable
 from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from omni_audio.model.sequence import TokenSequence
 
 logger = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,6 +72,7 @@ class ChatService:
         # In a byte-level vocabulary one character of a token stands for one byte.
         self._longest_token_bytes = max(map(len, assistant.text.backend.get_vocab()))
         self.metrics = ServerMetrics(config.num_slots)
+        self.prices = PriceTable(config.prices, self.model_id, self._model_ids())
         self.rate_limiter = RateLimiter(config.rate_limits)
         self.engine = Engine(
             make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
@@ -98,9 +103,11 @@ class ChatService:
 
     def models(self) -> list[dict[str, Any]]:
         """The build and its aliases as model objects."""
-        ids = [self.model_id, *(alias for alias in self.config.model_aliases if alias != self.model_id)]
         common = {"object": "model", "created": self._created_s(), "owned_by": "omni-audio"}
-        return [{"id": item, **common} for item in ids]
+        return [{"id": item, **common} for item in self._model_ids()]
+
+    def _model_ids(self) -> list[str]:
+        return [self.model_id, *(alias for alias in self.config.model_aliases if alias != self.model_id)]
 
     def model(self, model_id: str, param: str | None = "model") -> dict[str, Any]:
         """The model object of an id.
@@ -159,11 +166,21 @@ class ChatService:
             num_prompt_audio_tokens=prompt.num_frames,
             frame_ms=1000 / self.assistant.tokenizer.config.frame_rate_hz,
         )
-        streams = self.submit(prompt, plan, owner)
+        streams = self.submit(prompt, plan, owner, model)
         return OpenAnswer(plan=plan, streams=streams, context=context)
 
-    def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str) -> list[Stream]:
-        """Queues a stream for each choice of a plan, and charges the prompt to the key.
+    async def beside_the_loop(self, job: Callable[[], Made]) -> Made:
+        """Runs what computes on the worker that also makes prompts, one after the other."""
+        return await asyncio.wrap_future(self._worker.submit(job))
+
+    def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str, model: str) -> list[Stream]:
+        """Queues a stream for each choice of a plan, charges the prompt to the key, and notes both for the access log.
+
+        Args:
+            prompt: each stream reads it.
+            plan: what is generated.
+            owner: of the key.
+            model: the id that the request names.
 
         Raises:
             ApiError: 503, the server is overloaded.
@@ -172,6 +189,7 @@ class ChatService:
             prompt, plan.choices, max_total_tokens=plan.max_total_tokens, owner=owner
         )
         self.rate_limiter.charge(owner, len(prompt))
+        note_answer(model, streams)
         return streams
 
     def cancel(self, streams: Sequence[Stream]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,34 @@ class RateLimitConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class PriceConfig:
+    """What a million tokens of a model cost; a frame of sound (80 ms) is a token.
+
+    Args:
+        text_in: of text that is read, a given text to be spoken among it.
+        audio_in: of sound that is heard.
+        text_out: of text, tool calls and transcripts that are given.
+        audio_out: of sound that is given.
+    """
+
+    text_in: float
+    audio_in: float
+    text_out: float
+    audio_out: float
+
+    def __post_init__(self) -> None:
+        for name in ("text_in", "audio_in", "text_out", "audio_out"):
+            price = getattr(self, name)
+            require(
+                math.isfinite(price) and price >= 0,
+                f"prices.{name}",
+                price,
+                "a finite number of at least 0",
+                "Set what a million tokens cost.",
+            )
+
+
+@dataclass(kw_only=True, slots=True)
 class ServerConfig:
     """A server of one build.
 
@@ -85,6 +114,8 @@ class ServerConfig:
         playground: serve the page at `/` that talks to this server; it needs no key, what it asks for does.
         limits: of one request.
         rate_limits: of one key.
+        prices: by model id, of the build or an alias; an alias without one has the build's, and without that none.
+        currency: of the prices, as metrics and access log name it.
     """
 
     build: Path
@@ -105,6 +136,8 @@ class ServerConfig:
     playground: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
     rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
+    prices: dict[str, PriceConfig] = field(default_factory=dict)
+    currency: str = "USD"
 
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)
@@ -121,3 +154,4 @@ class ServerConfig:
             "non-empty names",
             "Drop the empty one.",
         )
+        require(bool(self.currency), "currency", self.currency, "a name such as USD", "Set server.currency.")

@@ -34,7 +34,7 @@ async def spoken_response(service: ChatService, request: SpeechRequest, owner: s
     service.model(request.model)
     plan, prompt = plan_speech(request, service.config.limits, service.assistant)
     assert plan.output_format is not None
-    (stream,) = service.submit(prompt, plan, owner)
+    (stream,) = service.submit(prompt, plan, owner, request.model)
     pieces = answer_pieces(service.engine, stream, plan)
     sound = _sound(pieces, plan.output_format, service.config.limits.max_audio_frames)
 

@@ -25,11 +25,18 @@ from omni_audio.serving.multipart import Form, FormFile
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.settings import RequestLimits
 
-RESPONSE_FORMATS = ("json", "text")
+STREAMED_FORMATS = ("json", "text")
+TIMED_FORMATS = ("verbose_json", "srt", "vtt")
+"""Those with times of words, which are known when the last word is."""
+
+RESPONSE_FORMATS = (*STREAMED_FORMATS, *TIMED_FORMATS)
 """Forms of a transcript that are served."""
 
-UNSERVED_FORMATS = ("srt", "vtt", "verbose_json", "diarized_json")
-"""Known to the contract; they need times of words, or who speaks."""
+UNSERVED_FORMATS = ("diarized_json",)
+"""Known to the contract; it tells who speaks."""
+
+GRANULARITIES = ("segment", "word")
+"""What verbose_json may have times of; the first is the default."""
 
 MAX_TEMPERATURE = 1.0
 MAX_NAME_CHARS = 256
@@ -44,12 +51,16 @@ _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRequest:
-    """What is asked: temperature 0 to 1, 0 is greedy; response_format is one of RESPONSE_FORMATS."""
+    """What is asked: temperature 0 to 1, 0 is greedy; response_format is one of RESPONSE_FORMATS.
+
+    `granularities` are some of GRANULARITIES, for verbose_json alone.
+    """
 
     model: str
     file: FormFile
     temperature: float
     response_format: str
+    granularities: tuple[str, ...]
     is_stream: bool
 
 
@@ -66,10 +77,9 @@ def parse_transcription_request(form: Form) -> TranscriptionRequest:
         raise invalid_value("model", message, "missing_required_parameter")
     if len(model) > MAX_NAME_CHARS:
         raise invalid_value("model", f"Invalid 'model': longer than {MAX_NAME_CHARS} letters. Shorten it.")
-    for name in ("timestamp_granularities", "include"):
-        for spelling in (name, f"{name}[]"):
-            if given := form.fields.get(spelling):
-                raise unsupported(name, given[0], "none", f"Leave {name} out.")
+    for spelling in ("include", "include[]"):
+        if given := form.fields.get(spelling):
+            raise unsupported("include", given[0], "none", "Leave include out.")
     language = form.text("language")
     if language is not None and not _LANGUAGE.fullmatch(language):
         message = (
@@ -77,12 +87,14 @@ def parse_transcription_request(form: Form) -> TranscriptionRequest:
         )
         raise invalid_value("language", message)
     form.text("prompt")
+    response_format = _response_format(form.text("response_format"))
     return TranscriptionRequest(
         model=model,
         file=file,
         temperature=_temperature(form.text("temperature")),
-        response_format=_response_format(form.text("response_format")),
-        is_stream=_is_stream(form.text("stream")),
+        response_format=response_format,
+        granularities=_granularities(form, response_format),
+        is_stream=_is_stream(form.text("stream"), response_format),
     )
 
 
@@ -111,6 +123,7 @@ def plan_transcription(request: TranscriptionRequest, limits: RequestLimits) -> 
         temperature=0.0 if is_greedy else request.temperature,
         seed=0 if is_greedy else secrets.randbits(63),
         max_text_tokens=min(limits.max_text_tokens, num_tokens),
+        num_logprobs=0 if request.response_format == "verbose_json" else None,
     )
     return AnswerPlan(
         turns=[Turn(role=Role.USER, pcm_S=pcm_S)],
@@ -138,15 +151,31 @@ def _temperature(text: str | None) -> float:
 def _response_format(text: str | None) -> str:
     wanted = text or RESPONSE_FORMATS[0]
     if wanted in UNSERVED_FORMATS:
-        raise unsupported("response_format", wanted, RESPONSE_FORMATS, "There are no times of words yet.")
+        raise unsupported("response_format", wanted, RESPONSE_FORMATS, "Nobody tells who speaks.")
     if wanted not in RESPONSE_FORMATS:
         message = f"Invalid 'response_format': {wanted[:80]!r}; allowed: {list(RESPONSE_FORMATS)}. Send one of them."
         raise invalid_value("response_format", message)
     return wanted
 
 
-def _is_stream(text: str | None) -> bool:
+def _granularities(form: Form, response_format: str) -> tuple[str, ...]:
+    name = "timestamp_granularities"
+    given = [one for spelling in (name, f"{name}[]") for one in form.fields.get(spelling, []) if one]
+    for one in given:
+        if one not in GRANULARITIES:
+            message = f"Invalid '{name}': {one[:80]!r}; allowed: {list(GRANULARITIES)}. Send these, or none."
+            raise invalid_value(name, message)
+    if given and response_format != "verbose_json":
+        message = f"Invalid '{name}': only allowed with response_format = verbose_json. Set it, or leave {name} out."
+        raise invalid_value(name, message)
+    return tuple(one for one in GRANULARITIES if one in (given or GRANULARITIES[:1]))
+
+
+def _is_stream(text: str | None, response_format: str) -> bool:
     if text not in (None, "true", "false"):
         message = f"Invalid 'stream': {text[:80]!r}; allowed: 'true', 'false'. Send one of them."
         raise invalid_value("stream", message)
+    if text == "true" and response_format in TIMED_FORMATS:
+        remedy = "The times are known when the last word is: leave stream out, or ask for json."
+        raise unsupported("stream", True, f"false with response_format = {response_format}", remedy)
     return text == "true"

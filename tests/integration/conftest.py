@@ -1,10 +1,13 @@
 """Real servers on loopback for the tests of the HTTP contract, and one real tiny training."""
 
 import contextlib
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +17,7 @@ from trainings import Road, tiny_config
 from omni_audio.config.build import trainer_factory
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken, ToolToken
+from omni_audio.model.logprobs import IdLogprobs
 from omni_audio.serving import service
 from omni_audio.serving.server import make_server
 from omni_audio.serving.settings import ServerConfig
@@ -50,8 +54,8 @@ def _live_server(assistant, build, **options):
 
 @pytest.fixture(scope="session")
 def live_server(assistant, tiny_build):
-    """Makes servers of the tiny build: `with live_server(num_slots=1) as url`."""
-    return lambda **options: _live_server(assistant, tiny_build, **options)
+    """Makes servers of the tiny build, or of another assistant: `with live_server(num_slots=1) as url`."""
+    return lambda assistant=assistant, **options: _live_server(assistant, tiny_build, **options)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +76,7 @@ class ScriptedGenerator:
         self.slots = {}
 
     def open(self, slot, prompt, request):
-        self.slots[slot] = iter(self._events(slot))
+        self.slots[slot] = iter(self._events(slot, request))
 
     def step(self):
         time.sleep(self.step_s)
@@ -81,10 +85,11 @@ class ScriptedGenerator:
     def close(self, slot):
         self.slots.pop(slot, None)
 
-    def _events(self, slot):
+    def _events(self, slot, request):
+        logprobs = None if request.num_logprobs is None else IdLogprobs(-0.25, [])
         for kind, value in self.script:
             if kind == "text":
-                yield from (TextToken(slot, token) for token in self.assistant.text.encode(value))
+                yield from (TextToken(slot, token, logprobs) for token in self.assistant.text.encode(value))
             elif kind == "tool":
                 ids = self.assistant.text.encode(value)
                 yield from (ToolToken(slot, token, index == 0) for index, token in enumerate(ids))
@@ -111,17 +116,34 @@ def scripted_server(live_server, assistant, monkeypatch):
     """Makes servers whose model says what it is told: `with scripted_server(script, step_s=...) as url`."""
 
     @contextlib.contextmanager
-    def make(script, step_s=0.0, **options):
+    def make(script, step_s=0.0, assistant=assistant, **options):
         def generator(_model, num_slots, kv_format):
             made = ScriptedGenerator(assistant, num_slots)
             made.script, made.step_s = script, step_s
             return made
 
         monkeypatch.setattr(service, "Generator", generator)
-        with live_server(**options) as url:
+        with live_server(assistant=assistant, **options) as url:
             yield url
 
     return make
+
+
+@pytest.fixture(scope="session")
+def openai_for_node():
+    """The program node and the folder of the npm package openai, found from tests/node upwards or by NODE_PATH."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    script = "console.log(require('node:path').dirname(require.resolve('openai')))"
+    folder = Path(__file__).parents[1] / "node"
+    done = subprocess.run(
+        [node, "-e", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    if "Cannot find module 'openai'" in done.stderr:
+        pytest.skip("needs the npm package openai: `npm install openai`")
+    assert done.returncode == 0, done.stderr
+    return node, Path(done.stdout.strip())
 
 
 @pytest.fixture

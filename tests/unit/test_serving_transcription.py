@@ -6,12 +6,13 @@ import time
 import pytest
 from sound_files import encoded
 
+from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.multipart import MAX_FIELD_BYTES, MAX_PARTS, Form, FormFile, parse_multipart
 from omni_audio.serving.pieces import EndPiece, TextPiece
 from omni_audio.serving.settings import RequestLimits
-from omni_audio.serving.transcription import words_of
+from omni_audio.serving.transcript import Transcript, trimmed_pieces
 from omni_audio.serving.transcription_request import parse_transcription_request, plan_transcription
 
 TYPE = "multipart/form-data; boundary=XX"
@@ -99,6 +100,18 @@ def test_defaults_and_values():
     assert (full.temperature, full.response_format, full.is_stream) == (0.5, "text", True)
 
 
+def test_times_are_of_segments_unless_words_are_asked_for():
+    verbose = form(response_format="verbose_json")
+    assert parse_transcription_request(verbose).granularities == ("segment",)
+    for given, granularities in (
+        (["word"], ("word",)),
+        (["word", "segment", "word"], ("segment", "word")),
+        ([""], ("segment",)),
+    ):
+        verbose.fields["timestamp_granularities[]"] = given
+        assert parse_transcription_request(verbose).granularities == granularities
+
+
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
@@ -110,16 +123,26 @@ def test_defaults_and_values():
             ({"temperature": text}, "temperature", "invalid_value")
             for text in ("-0.1", "1.01", "2", "nan", "inf", "1e999", "true", "0,5", "1_0", " 1", "\u0661")
         ],
+        ({"response_format": "diarized_json"}, "response_format", "unsupported_value"),
         *[
-            ({"response_format": text}, "response_format", "unsupported_value")
-            for text in ("srt", "vtt", "verbose_json", "diarized_json")
+            ({"response_format": text, "stream": "true"}, "stream", "unsupported_value")
+            for text in ("srt", "vtt", "verbose_json")
         ],
         ({"response_format": "xml"}, "response_format", "invalid_value"),
         ({"stream": "True"}, "stream", "invalid_value"),
         ({"stream": "1"}, "stream", "invalid_value"),
         ({"language": "english"}, "language", "invalid_value"),
-        ({"timestamp_granularities[]": "word"}, "timestamp_granularities", "unsupported_value"),
-        ({"timestamp_granularities": "segment"}, "timestamp_granularities", "unsupported_value"),
+        ({"timestamp_granularities[]": "word"}, "timestamp_granularities", "invalid_value"),
+        (
+            {"timestamp_granularities": "segment", "response_format": "srt"},
+            "timestamp_granularities",
+            "invalid_value",
+        ),
+        (
+            {"timestamp_granularities[]": "words", "response_format": "verbose_json"},
+            "timestamp_granularities",
+            "invalid_value",
+        ),
         ({"include[]": "logprobs"}, "include", "unsupported_value"),
     ],
 )
@@ -182,6 +205,17 @@ def test_a_name_that_tells_nothing_leaves_it_to_the_bytes(name):
     assert len(plan.turns[0].pcm_S) == 16_000
 
 
+def collected(pieces):
+    async def given():
+        for piece in pieces:
+            yield piece
+
+    async def collect():
+        return [piece async for piece in trimmed_pieces(given())]
+
+    return asyncio.run(collect())
+
+
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
@@ -192,12 +226,37 @@ def test_a_name_that_tells_nothing_leaves_it_to_the_bytes(name):
     ],
 )
 def test_words_come_without_blanks_around_them(texts, expected):
-    async def pieces():
-        for text in texts:
-            yield TextPiece(text)
-        yield EndPiece("stop")
+    *words, end = collected([*(TextPiece(text) for text in texts), EndPiece("length")])
+    assert [piece.text for piece in words] == expected
+    transcript = Transcript()
+    for piece in (*words, end):
+        transcript.take(piece)
+    assert (transcript.text, transcript.finish_reason) == ("".join(expected), "length")
+    assert transcript.logprobs_between(0, 1) == []
 
-    async def collect():
-        return [words async for words in words_of(pieces())]
 
-    assert asyncio.run(collect()) == expected
+def test_tokens_stay_with_their_letters():
+    def piece(text, *logprobs):
+        return TextPiece(text, [TokenLogprobs(b"", logprob, []) for logprob in logprobs])
+
+    transcript = Transcript()
+    given = [
+        piece(" ", -1),
+        piece("tu", -2),
+        piece("rn", -3),
+        piece(" it ", -4, -5),
+        piece("off", -6),
+        piece(" ", -7),
+    ]
+    for each in collected([*given, EndPiece("stop")]):
+        transcript.take(each)
+    assert transcript.text == "turn it off"
+    for start, end, expected in (
+        (0, 4, [-1, -2, -3]),
+        (0, 2, [-1, -2]),
+        (3, 4, [-3]),
+        (5, 7, [-4, -5]),
+        (8, 11, [-6]),
+        (0, 11, [-1, -2, -3, -4, -5, -6]),
+    ):
+        assert transcript.logprobs_between(start, end) == expected

@@ -64,6 +64,11 @@ class ServerMetrics:
             "Readers that were dropped as too slow, before or after their stream was made to its end.",
             registry=registry,
         )
+        self._decoder_restarts = Counter(
+            "omni_audio_decoder_restarts",
+            "Starts of the process that decodes clips after one of them had ended.",
+            registry=registry,
+        )
         tokens = Counter(
             "omni_audio_tokens",
             "Positions that were read (prompt) and made (completion), by what they hold; audio is frames of 80 ms.",
@@ -117,6 +122,10 @@ class ServerMetrics:
     def reader_dropped(self) -> None:
         """Counts a reader that was too slow for a stream which had ended otherwise."""
         self._slow_readers.inc()
+
+    def decoder_restarted(self) -> None:
+        """Counts a start of the decoder process after another one had ended."""
+        self._decoder_restarts.inc()
 
     def prompt_prepared(self, duration_s: float) -> None:
         """Takes the time from a checked request to its submission to the engine."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,7 +80,7 @@ def plan_answer(
     request: ChatRequest,
     limits: RequestLimits,
     transcript_of: TranscriptLookup,
-    parts: Mapping[str, bytes] | None = None,
+    clips: Clips,
 ) -> AnswerPlan:
     """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
 
@@ -89,7 +88,7 @@ def plan_answer(
         request: the checked body.
         limits: of this server.
         transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
-        parts: bytes of the parts of a multipart body, which messages name; None for a JSON body.
+        clips: decodes those of this request.
 
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
@@ -126,7 +125,7 @@ def plan_answer(
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
     return AnswerPlan(
-        turns=turns_of(request.messages, transcript_of, Clips(parts or {}, limits.max_input_audio_s)),
+        turns=turns_of(request.messages, transcript_of, clips),
         tools=offered.schemas,
         calls_are_functions=request.functions is not None,
         text_schema=_text_schema(request, output_format),

@@ -21,6 +21,7 @@ from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import ADDED_HEADERS, RequestHeadersMiddleware
+from omni_audio.serving.origins import CrossSiteMiddleware
 from omni_audio.serving.pieces import answer_pieces
 from omni_audio.serving.playground_page import add_playground
 from omni_audio.serving.request_count import RequestCountMiddleware
@@ -52,6 +53,8 @@ def create_app(service: ChatService) -> FastAPI:
 
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
+    # The last one that is added is the first that sees a request.
+    app.add_middleware(CrossSiteMiddleware, allowed_origins=service.config.allowed_origins)
     app.add_middleware(RequestHeadersMiddleware)
     app.add_middleware(RequestCountMiddleware, metrics=service.metrics)
     app.add_exception_handler(ApiError, _answer_api_error)
@@ -68,7 +71,7 @@ def create_app(service: ChatService) -> FastAPI:
     async def admitted_owner_of(request: Request) -> str:
         """The owner of the key, whose rate limits the request counts for and the answer's headers tell."""
         owner = await owner_of(request)
-        request.scope[ADDED_HEADERS] = partial(service.rate_limiter.headers, owner)
+        request.scope[ADDED_HEADERS].append(partial(service.rate_limiter.headers, owner))
         try:
             service.rate_limiter.admit(owner)
         except ApiError:

@@ -6,6 +6,7 @@ has only so much memory. It loads no PyTorch, so that it starts in well under a 
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import sys
@@ -27,15 +28,13 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     _load_all()
     _limit(int(sys.argv[2]))
-    send_message(connection, READY, b"")
-    while True:
-        try:
+    with contextlib.suppress(EOFError, OSError):
+        send_message(connection, READY, b"")
+        while True:
             request, data = receive_message(connection)
-        except EOFError:
-            return
-        answer, pcm_S = _answer(request, bytes(data))
-        del data
-        send_message(connection, answer, pcm_S.tobytes())
+            answer, pcm_S = _answer(request, bytes(data))
+            del data
+            send_message(connection, answer, pcm_S.tobytes())
 
 
 def _answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:

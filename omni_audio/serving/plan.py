@@ -26,6 +26,8 @@ from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
 
+TEXT_SCHEMA_PARAM = "response_format.json_schema.schema"
+
 
 @dataclass(kw_only=True, slots=True)
 class AnswerPlan:
@@ -55,6 +57,16 @@ class AnswerPlan:
     def finish_reason(self, reason: str) -> str:
         """How the reason of a stream's end is called in the answer."""
         return "function_call" if reason == "tool_calls" and self.calls_are_functions else reason
+
+    @property
+    def call_param(self) -> str:
+        """The parameter that says what a call must look like."""
+        return "functions" if self.calls_are_functions else "tools"
+
+    @property
+    def form_param(self) -> str:
+        """The parameter that says what the answer must look like; where text and call have a form, that of the text."""
+        return self.call_param if self.text_schema is None else TEXT_SCHEMA_PARAM
 
     @property
     def has_logprobs(self) -> bool:
@@ -257,5 +269,5 @@ def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> di
         message = "Missing 'response_format.json_schema': type is json_schema. Add it."
         raise invalid_value("response_format.json_schema", message, "missing_required_parameter")
     schema = wanted.json_schema.schema_ or {"type": "object"}
-    check_schema(schema, "response_format.json_schema.schema", strict=bool(wanted.json_schema.strict))
+    check_schema(schema, TEXT_SCHEMA_PARAM, strict=bool(wanted.json_schema.strict))
     return schema

@@ -26,7 +26,7 @@ from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
 from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.observer import Observers
-from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import ServerConfig
@@ -217,12 +217,12 @@ class ChatService:
         try:
             generation.call_form = forms.call(plan.tools) if plan.tools else None
         except ValueError as error:
-            name = "functions" if plan.calls_are_functions else "tools"
+            name = plan.call_param
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
             generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
         except ValueError as error:
-            name = "response_format.json_schema.schema"
+            name = TEXT_SCHEMA_PARAM
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
 
     def _check_length(self, num_positions: int, param: str) -> None:

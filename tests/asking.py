@@ -1,6 +1,8 @@
 """How tests of real servers ask, and wait for what follows."""
 
 import contextlib
+import http.client
+import json
 import threading
 import time
 
@@ -46,6 +48,18 @@ def leave_early(url, path, is_stream, **body):
         wait_until(lambda: metrics_of(url)["slots_busy"] == 1, 2.0)
     leaving.join()
     wait_until(lambda: metrics_of(url)["streams_total cancelled"] == 1, 2.0)
+
+
+@contextlib.contextmanager
+def asked(url, path="/v1/chat/completions", key="none", **body):
+    """A request on its way, whose client leaves at the end of the block without having read all of the answer."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    try:
+        connection.request("POST", path, json.dumps(body), headers)
+        yield
+    finally:
+        connection.close()
 
 
 def metrics_of(url):

@@ -1,20 +1,15 @@
 """Reads and writes whole sounds in memory; `audio.reader` and `audio.writer` do so block by block."""
 
-import contextlib
-import io
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from omni_audio.audio.formats import AudioError, find_format, format_named
-from omni_audio.audio.reader import SoundReader, open_sound
+from omni_audio.audio.clip import decode_clip
+from omni_audio.audio.reader import open_sound
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.audio.writer import open_writer
-
-DECLARABLE_FORMATS: Final = ("wav", "flac", "ogg", "mp3", "webm")
-"""What a sender may say that bytes are."""
 
 DEFAULT_MAX_DURATION_S: Final = 3600.0
 
@@ -45,8 +40,8 @@ def decode_audio(
 
     Args:
         data: the whole file.
-        declared_format: what the sender says it is ("wav", "flac", "ogg", "mp3", "webm" or an alias); it must
-            agree with the content. None accepts every format that has a header.
+        declared_format: what the sender says it is, as of `decode_clip`; it must agree with the content. None accepts
+            every format that has a header.
         max_duration_s: the longest sound that is accepted, seconds.
 
     Returns:
@@ -55,23 +50,7 @@ def decode_audio(
     Raises:
         AudioError: as for `load_audio`, and if the declared format is unknown or not what the bytes hold.
     """
-    file = io.BytesIO(data)
-    found = find_format(file, "data")
-    if declared_format is not None:
-        declared = format_named(declared_format)
-        if declared is None or declared.name not in DECLARABLE_FORMATS:
-            raise AudioError(
-                "format",
-                declared_format,
-                f"one of {DECLARABLE_FORMATS}",
-                "Convert the file, for example to wav.",
-            )
-        if declared != found:
-            raise AudioError(
-                "format", declared_format, f"{found.name!r}, which the content is", "Declare the true format."
-            )
-    with contextlib.closing(SoundReader(file, found, "data", max_duration_s)) as sound:
-        return torch.cat(list(sound))
+    return torch.from_numpy(decode_clip(data, declared_format, max_duration_s))
 
 
 def save_wav(path: str | Path, pcm_S: Tensor, rate_hz: int = SAMPLE_RATE_HZ) -> None:

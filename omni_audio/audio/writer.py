@@ -8,8 +8,8 @@ import soundfile
 import torch
 from torch import Tensor
 
+from omni_audio.audio.block_reader import check_rate
 from omni_audio.audio.formats import AudioError
-from omni_audio.audio.reader import check_rate
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.files import written_whole
 

@@ -184,7 +184,11 @@ class Generator:
         )
         codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
         for row, slot, token, codes_K in zip(rows, slots, ids, codes_BK, strict=True):
-            events += self._events(slot, token, codes_K, logits_BV[row])
+            try:
+                events += self._events(slot, token, codes_K, logits_BV[row])
+            except ValueError as error:
+                self.close(slot)
+                events.append(Failed(slot, error))
         going = [i for i, slot in enumerate(slots) if slot in self.streams or slot in self.held]
         self._advance([slots[i] for i in going], [ids[i] for i in going], codes_BK[going])
         for event in events:

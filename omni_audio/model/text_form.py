@@ -13,12 +13,16 @@ import torch
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from torch import Tensor
 
-from omni_audio.checks import require
+from omni_audio.checks import NotAllowedError, require
 from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
 
 _REMEDY = (
     "Give a JSON schema without remote references that something can satisfy; llguidance lists what it knows."
 )
+
+
+class FormError(NotAllowedError):
+    """A form that was compiled and turned out to take too much when a text followed it."""
 
 
 class FormState:
@@ -28,8 +32,13 @@ class FormState:
         self._matcher, self._num_text = matcher, num_text
 
     def allowed(self) -> Tensor:
-        """(num_text,) bool: the text ids, counted from the first, that may come next; none behind a text's end."""
+        """(num_text,) bool: the text ids, counted from the first, that may come next; none behind a text's end.
+
+        Raises:
+            FormError: following the form any further takes more than llguidance allows.
+        """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        self._check()
         return torch.from_numpy(np.unpackbits(bits, count=self._num_text, bitorder="little").astype(bool))
 
     @property
@@ -41,10 +50,15 @@ class FormState:
         """Takes a text id, counted from the first.
 
         Raises:
-            ValueError: it was not allowed.
+            FormError: it was not allowed, or following it takes more than llguidance allows.
         """
-        remedy = "Choose among those of allowed()."
-        require(self._matcher.consume_token(token), "text id", token, "one that the form allows", remedy)
+        self._matcher.consume_token(token)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            reason = self._matcher.get_error()[:300]
+            raise FormError("schema", reason, "one whose texts can be followed", _REMEDY)
 
 
 class TextForm:

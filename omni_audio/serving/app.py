@@ -15,13 +15,14 @@ from starlette.responses import Response
 
 from omni_audio.serving.access_log import AccessLogMiddleware
 from omni_audio.serving.body import drain, read_json, read_json_with_parts
-from omni_audio.serving.chat import whole_answer
+from omni_audio.serving.chat import as_api_error, whole_answer
 from omni_audio.serving.chat_chunks import answer_chunks
 from omni_audio.serving.choices import NumberedPiece, numbered_pieces
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import ADDED_HEADERS, RequestHeadersMiddleware
+from omni_audio.serving.origins import CrossSiteMiddleware
 from omni_audio.serving.pieces import answer_pieces
 from omni_audio.serving.playground_page import add_playground
 from omni_audio.serving.request_count import RequestCountMiddleware
@@ -29,8 +30,10 @@ from omni_audio.serving.schemas import ChatRequest, parse_body, parse_chat_reque
 from omni_audio.serving.service import ChatService, OpenAnswer
 from omni_audio.serving.speech import spoken_response
 from omni_audio.serving.speech_request import SpeechRequest
+from omni_audio.serving.stream import StreamFailedError
 from omni_audio.serving.streamed_answer import streamed_answer
 from omni_audio.serving.transcription import answer_transcription
+from omni_audio.serving.unread_body import UnreadBodyMiddleware
 
 CLIENT_CLOSED_STATUS = 499
 """What the access log shows for a client that left; nobody receives it."""
@@ -53,7 +56,10 @@ def create_app(service: ChatService) -> FastAPI:
 
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
+    # The last one that is added is the first that sees a request.
+    app.add_middleware(CrossSiteMiddleware, allowed_origins=service.config.allowed_origins)
     app.add_middleware(RequestHeadersMiddleware)
+    app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(RequestCountMiddleware, metrics=service.metrics)
     app.add_middleware(
         AccessLogMiddleware,
@@ -75,7 +81,7 @@ def create_app(service: ChatService) -> FastAPI:
     async def admitted_owner_of(request: Request) -> str:
         """The owner of the key, whose rate limits the request counts for and the answer's headers tell."""
         owner = await owner_of(request)
-        request.scope[ADDED_HEADERS] = partial(service.rate_limiter.headers, owner)
+        request.scope[ADDED_HEADERS].append(partial(service.rate_limiter.headers, owner))
         try:
             service.rate_limiter.admit(owner)
         except ApiError:
@@ -146,6 +152,8 @@ async def _plain_chat(
         return _json(
             await whole_answer(_pieces(service, answer), answer.streams, answer.plan, answer.context)
         )
+    except StreamFailedError as error:
+        raise as_api_error(error) from error
     finally:
         service.cancel(answer.streams)
 
@@ -159,7 +167,10 @@ async def _stream_chat(
     def chunks_after(first: NumberedPiece) -> AsyncGenerator[bytes, None]:
         return answer_chunks(first, pieces, answer.streams, answer.plan, answer.context)
 
-    return await streamed_answer(service, answer.streams, anext(pieces), chunks_after)
+    try:
+        return await streamed_answer(service, answer.streams, anext(pieces), chunks_after)
+    except StreamFailedError as error:
+        raise as_api_error(error) from error
 
 
 def _pieces(service: ChatService, answer: OpenAnswer) -> AsyncGenerator[NumberedPiece, None]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import base64
+import logging
 import struct
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 import soxr
+import torch
 from torch import Tensor
 
+from omni_audio.audio.clip import PCM16_RATE_HZ
 from omni_audio.audio.encoder import CODECS, SoundEncoder, has_encoder
-from omni_audio.audio.io import decode_audio
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.serving.errors import invalid_value
+from omni_audio.serving.decoder import ClipRefusedError, DecoderGoneError
+from omni_audio.serving.errors import invalid_value, server_error
 
-OUTPUT_RATE_HZ = 24_000
+logger = logging.getLogger(__name__)
+
+OUTPUT_RATE_HZ = PCM16_RATE_HZ
 """The rate of spoken answers as wav and pcm16."""
 
 BYTES_PER_SAMPLE = 2
@@ -44,11 +50,22 @@ class OutputFormat(Enum):
         return codec is None or has_encoder(codec.encoder)
 
 
-def decode_clip(raw: bytes, declared_format: str | None, *, param: str, max_duration_s: float) -> Tensor:
+class ClipDecoder(Protocol):
+    """What decodes clips; `serving.decoder.Decoder` does so in a process of its own."""
+
+    def decode(self, data: bytes, declared_format: str | None, max_duration_s: float) -> np.ndarray:
+        """As of `serving.decoder.Decoder`."""
+        ...
+
+
+def decode_clip(
+    decoder: ClipDecoder, raw: bytes, declared_format: str | None, *, param: str, max_duration_s: float
+) -> Tensor:
     """Decodes the bytes of one clip.
 
     Args:
-        raw: a whole sound file.
+        decoder: does it.
+        raw: a whole sound.
         declared_format: what it must be; None takes every format that has a header.
         param: the parameter that holds it, for errors.
         max_duration_s: the longest clip that is taken, above 0.
@@ -57,15 +74,17 @@ def decode_clip(raw: bytes, declared_format: str | None, *, param: str, max_dura
         pcm_S, 16 kHz mono float32.
 
     Raises:
-        ApiError: 400, not sound, of another type than declared, or too long.
+        ApiError: 400, not sound, of another type than declared, or too long; 500, the decoder is gone.
     """
     if not raw:
         raise invalid_value(param, f"Invalid '{param}': the clip is empty.", "invalid_audio")
     try:
-        return decode_audio(raw, declared_format, max_duration_s=max_duration_s)
-    except Exception as error:  # whatever a decoder throws at hostile bytes, the client gets a 400
-        reason = str(error) if isinstance(error, ValueError) else "it could not be decoded"
-        raise invalid_value(param, f"Invalid '{param}': {reason[:300]}", "invalid_audio") from None
+        return torch.from_numpy(decoder.decode(raw, declared_format, max_duration_s))
+    except ClipRefusedError as error:
+        raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}", "invalid_audio") from None
+    except DecoderGoneError:
+        logger.exception("a clip could not be decoded")
+        raise server_error() from None
 
 
 class Pcm16Stream:

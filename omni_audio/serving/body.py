@@ -13,7 +13,7 @@ from omni_audio.serving.multipart import Form, parse_multipart
 REQUEST_PART = "request"
 """The part of a form that holds what would else be the JSON body."""
 
-DRAIN_TIMEOUT_S = 2.0
+DRAIN_TIMEOUT_S = 5.0
 """For how long the rest of a refused body is read and dropped: the client gets to read the refusal."""
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
-import io
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from omni_audio.audio.formats import FORMATS, SoundFormat, sniff_format
-from omni_audio.audio.reader import SoundReader
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.serving.audio_codec import BYTES_PER_SAMPLE, OUTPUT_RATE_HZ, decode_clip
+from omni_audio.serving.audio_codec import ClipDecoder, decode_clip
 from omni_audio.serving.errors import invalid_value, unsupported
 
 DATA_URI = "data:audio/"
@@ -38,21 +33,6 @@ FORMATS_OF_TYPES = {
 }
 """Formats by the subtype of their media type."""
 
-RAW_FORMATS = {
-    "pcmu": FORMATS["mulaw"],
-    "pcm16": SoundFormat(
-        name="pcm16",
-        demuxer="s16le",
-        suffixes=(),
-        is_raw=True,
-        options=(("sample_rate", str(OUTPUT_RATE_HZ)),),
-    ),
-}
-"""Formats without a header: mono, at the rates of spoken answers."""
-
-_UNSURE_FORMATS = ("mp3", "aac")
-"""A few bits tell these; samples may hold them by chance."""
-
 
 class Clips:
     """Decodes the clips of one request, within a limit for all of them together.
@@ -60,10 +40,12 @@ class Clips:
     Args:
         parts: bytes of the multipart body's parts, by name; empty for a JSON body.
         max_audio_s: seconds of all clips together.
+        decoder: decodes them.
     """
 
-    def __init__(self, parts: Mapping[str, bytes], max_audio_s: float) -> None:
+    def __init__(self, parts: Mapping[str, bytes], max_audio_s: float, decoder: ClipDecoder) -> None:
         self._parts = parts
+        self._decoder = decoder
         self._audio_left_s = max_audio_s
         self._unused = set(parts)
 
@@ -95,10 +77,9 @@ class Clips:
         if self._audio_left_s <= 0:
             message = f"Invalid '{param}': the clips before it use up the allowed duration. Send less sound."
             raise invalid_value(param, message, "invalid_audio")
-        if declared_format in RAW_FORMATS:
-            pcm_S = _samples(raw, declared_format, param, self._audio_left_s)
-        else:
-            pcm_S = decode_clip(raw, declared_format, param=param, max_duration_s=self._audio_left_s)
+        pcm_S = decode_clip(
+            self._decoder, raw, declared_format, param=param, max_duration_s=self._audio_left_s
+        )
         self._audio_left_s -= len(pcm_S) / SAMPLE_RATE_HZ
         return pcm_S
 
@@ -139,23 +120,3 @@ def _decoded(data: str, param: str) -> bytes:
     except (binascii.Error, ValueError):
         message = f"Invalid '{param}': it is not base64. Encode the file's bytes."
         raise invalid_value(param, message, "invalid_base64") from None
-
-
-def _samples(raw: bytes, declared_format: str, param: str, max_duration_s: float) -> Tensor:
-    """Sound without a header, as decode_clip() gives that of files."""
-    form, found = RAW_FORMATS[declared_format], sniff_format(raw[:16])
-    if found is not None and found.name not in _UNSURE_FORMATS:
-        message = (
-            f"Invalid '{param}': a {found.name} file where format is {declared_format}. Declare its format."
-        )
-        raise invalid_value(param, message, "invalid_audio")
-    if not raw or (declared_format == "pcm16" and len(raw) % BYTES_PER_SAMPLE):
-        message = (
-            f"Invalid '{param}': {len(raw)} bytes are no whole {declared_format} samples. Send all of them."
-        )
-        raise invalid_value(param, message, "invalid_audio")
-    try:
-        with contextlib.closing(SoundReader(io.BytesIO(raw), form, "data", max_duration_s)) as sound:
-            return torch.cat(list(sound))
-    except ValueError as error:
-        raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}", "invalid_audio") from None

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
+from omni_audio.model.text_form import FormError
 from omni_audio.serving.errors import overloaded
 from omni_audio.serving.observer import EngineObserver, Observers
 from omni_audio.serving.stream import (
     AudioDelta,
+    FormFailedError,
     Outcome,
     PromptRefusedError,
     Stream,
@@ -282,7 +284,8 @@ class Engine:
         if stream.cancelled.is_set():
             return
         if isinstance(event, Failed):
-            self._fail(slot, StreamFailedError(str(event.error)))
+            failure = FormFailedError if isinstance(event.error, FormError) else StreamFailedError
+            self._fail(slot, failure(str(event.error)))
             return
         if isinstance(event, Finished):
             self._finish(slot, event.reason)

@@ -67,6 +67,11 @@ class ServerMetrics:
             "Readers that were dropped as too slow, before or after their stream was made to its end.",
             registry=registry,
         )
+        self._decoder_restarts = Counter(
+            "omni_audio_decoder_restarts",
+            "Starts of the process that decodes clips after one of them had ended.",
+            registry=registry,
+        )
         tokens = Counter(
             "omni_audio_tokens",
             "Positions that were read (prompt) and made (completion), by what they hold; audio is frames of 80 ms.",
@@ -139,6 +144,10 @@ class ServerMetrics:
         for name, cost in costs.items():
             kind, direction = name.split("_")
             self._cost.labels(model, currency, _DIRECTIONS[direction], kind).inc(cost)
+
+    def decoder_restarted(self) -> None:
+        """Counts a start of the decoder process after another one had ended."""
+        self._decoder_restarts.inc()
 
     def prompt_prepared(self, duration_s: float) -> None:
         """Takes the time from a checked request to its submission to the engine."""

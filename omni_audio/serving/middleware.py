@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 ADDED_HEADERS = "omni_audio.added_headers"
-"""Key of the scope under which a route leaves what makes further headers when the answer begins."""
+"""Key of the scope under which stands a list; what is put there makes further headers when the answer begins."""
 
 
 class RequestHeadersMiddleware:
@@ -36,6 +36,8 @@ class RequestHeadersMiddleware:
         start_s = time.monotonic()
         request_id = f"req_{secrets.token_hex(16)}"
         has_started = False
+        makers: list[Callable[[], Mapping[str, str]]] = []
+        scope[ADDED_HEADERS] = makers
 
         async def send_with_headers(message: Message) -> None:
             nonlocal has_started
@@ -46,8 +48,7 @@ class RequestHeadersMiddleware:
                     (b"x-request-id", request_id.encode()),
                     (b"openai-processing-ms", str(elapsed_ms).encode()),
                 ]
-                make_headers: Callable[[], Mapping[str, str]] | None = scope.get(ADDED_HEADERS)
-                if make_headers is not None:
+                for make_headers in makers:
                     added += [(name.encode(), value.encode()) for name, value in make_headers().items()]
                 message = {**message, "headers": [*message.get("headers", []), *added]}
             await send(message)

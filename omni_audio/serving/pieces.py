@@ -9,10 +9,19 @@ from typing import TypeAlias
 from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.audio_codec import AnswerSound
 from omni_audio.serving.engine import Engine
+from omni_audio.serving.errors import invalid_value
 from omni_audio.serving.logprobs import HeldLogprobs
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stop import StopFilter
-from omni_audio.serving.stream import AudioDelta, Outcome, Stream, StreamEnd, TextDelta, ToolDelta
+from omni_audio.serving.stream import (
+    AudioDelta,
+    FormFailedError,
+    Outcome,
+    Stream,
+    StreamEnd,
+    TextDelta,
+    ToolDelta,
+)
 from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
 
 
@@ -60,7 +69,7 @@ async def answer_pieces(
 
     Raises:
         StreamFailedError: the stream ended by a fault.
-        ApiError: 500, the model's tool call is invalid.
+        ApiError: 500, the model's tool call is invalid; 400, the form that was asked for cannot be followed.
     """
     stop, held = StopFilter(plan.stop), HeldLogprobs()
     sound: AnswerSound | None = None
@@ -93,6 +102,9 @@ async def answer_pieces(
                     yield AudioPiece(data)
                 yield EndPiece(plan.finish_reason(event.reason), stream.delivered.audio_frames)
                 return
+    except FormFailedError as error:
+        param = plan.form_param
+        raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}", "invalid_schema") from error
     finally:
         engine.cancel(stream)
         if sound is not None:

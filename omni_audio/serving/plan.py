@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +25,8 @@ from omni_audio.serving.schemas import AudioOptions, ChatRequest, VoiceOptions, 
 from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
+
+TEXT_SCHEMA_PARAM = "response_format.json_schema.schema"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -58,6 +59,16 @@ class AnswerPlan:
         return "function_call" if reason == "tool_calls" and self.calls_are_functions else reason
 
     @property
+    def call_param(self) -> str:
+        """The parameter that says what a call must look like."""
+        return "functions" if self.calls_are_functions else "tools"
+
+    @property
+    def form_param(self) -> str:
+        """The parameter that says what the answer must look like; where text and call have a form, that of the text."""
+        return self.call_param if self.text_schema is None else TEXT_SCHEMA_PARAM
+
+    @property
     def has_logprobs(self) -> bool:
         """Whether the text comes with the probabilities of its tokens."""
         return self.generation.num_logprobs is not None
@@ -81,7 +92,7 @@ def plan_answer(
     request: ChatRequest,
     limits: RequestLimits,
     transcript_of: TranscriptLookup,
-    parts: Mapping[str, bytes] | None = None,
+    clips: Clips,
 ) -> AnswerPlan:
     """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
 
@@ -89,7 +100,7 @@ def plan_answer(
         request: the checked body.
         limits: of this server.
         transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
-        parts: bytes of the parts of a multipart body, which messages name; None for a JSON body.
+        clips: decodes those of this request.
 
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
@@ -126,7 +137,7 @@ def plan_answer(
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
     return AnswerPlan(
-        turns=turns_of(request.messages, transcript_of, Clips(parts or {}, limits.max_input_audio_s)),
+        turns=turns_of(request.messages, transcript_of, clips),
         tools=offered.schemas,
         calls_are_functions=request.functions is not None,
         text_schema=_text_schema(request, output_format),
@@ -258,5 +269,5 @@ def _text_schema(request: ChatRequest, output_format: OutputFormat | None) -> di
         message = "Missing 'response_format.json_schema': type is json_schema. Add it."
         raise invalid_value("response_format.json_schema", message, "missing_required_parameter")
     schema = wanted.json_schema.schema_ or {"type": "object"}
-    check_schema(schema, "response_format.json_schema.schema", strict=bool(wanted.json_schema.strict))
+    check_schema(schema, TEXT_SCHEMA_PARAM, strict=bool(wanted.json_schema.strict))
     return schema

@@ -21,11 +21,13 @@ from omni_audio.serving.access_log import note_answer
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
+from omni_audio.serving.clips import Clips
+from omni_audio.serving.decoder import Decoder
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
 from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.observer import Observers
-from omni_audio.serving.plan import AnswerPlan, plan_answer
+from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.prices import PriceTable
 from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
@@ -83,6 +85,7 @@ class ChatService:
             observer=Observers(self.metrics, self.rate_limiter),
         )
         self.metrics.watch(self.engine)
+        self.decoder = Decoder(config.decoder, self.metrics.decoder_restarted)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._num_preparing = 0
@@ -92,14 +95,16 @@ class ChatService:
         self._chat_limits = replace(config.limits, max_choices=max_choices)
 
     def start(self) -> None:
-        """Starts the engine."""
+        """Starts the engine and the decoder process."""
+        self.decoder.start()
         self.engine.start()
         logger.info("serving %s with %d slots, %d keys", self.model_id, self.config.num_slots, len(self.keys))
 
     def stop(self) -> None:
-        """Ends the engine and the worker."""
+        """Ends the engine, the worker and the decoder process."""
         self.engine.stop()
         self._worker.shutdown(wait=True, cancel_futures=True)
+        self.decoder.stop()
 
     def models(self) -> list[dict[str, Any]]:
         """The build and its aliases as model objects."""
@@ -129,7 +134,8 @@ class ChatService:
             parts: bytes of the body's other parts, by name; none where it was JSON.
         """
         transcript_of = partial(self._transcript, owner)
-        make_plan = partial(plan_answer, request, self._chat_limits, transcript_of, parts)
+        clips = Clips(parts, self._chat_limits.max_input_audio_s, self.decoder)
+        make_plan = partial(plan_answer, request, self._chat_limits, transcript_of, clips)
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(
@@ -147,7 +153,9 @@ class ChatService:
             ApiError: the request is refused, or the server is overloaded.
         """
         self.model(model)
-        if self._num_preparing >= self.config.num_slots + self.config.queue_limit:
+        # Refused before its clips are decoded: what would find no place must cost next to nothing.
+        num_inside = self._num_preparing + self.engine.num_active + self.engine.num_pending
+        if num_inside >= self.config.num_slots + self.config.queue_limit:
             raise overloaded()
         self._num_preparing += 1
         start_s = time.monotonic()
@@ -227,12 +235,12 @@ class ChatService:
         try:
             generation.call_form = forms.call(plan.tools) if plan.tools else None
         except ValueError as error:
-            name = "functions" if plan.calls_are_functions else "tools"
+            name = plan.call_param
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
             generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
         except ValueError as error:
-            name = "response_format.json_schema.schema"
+            name = TEXT_SCHEMA_PARAM
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
 
     def _check_length(self, num_positions: int, param: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.kv_store import KVFormat
+
+ANY_ORIGIN = "*"
+ORIGIN_PATTERN = re.compile(r"https?://[^/\s*@?#]+", re.ASCII)
+"""Scheme, host and, unless it is the scheme's own, port: as browsers write an origin."""
 
 DEFAULT_VOICE = "default"
 """The name of a build's own voice."""
@@ -92,6 +97,26 @@ class PriceConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class DecoderConfig:
+    """The process that decodes clips; how long these may be is `RequestLimits.max_input_audio_s`.
+
+    Args:
+        clip_limit_bytes: the largest clip.
+        timeout_s: the longest time that decoding one clip may take; then the process is ended and the clip refused.
+        memory_limit_mib: address space of the process, its libraries (about 200 MiB) included.
+    """
+
+    clip_limit_bytes: int = 32 * 2**20
+    timeout_s: float = 10.0
+    memory_limit_mib: int = 768
+
+    def __post_init__(self) -> None:
+        for name in ("clip_limit_bytes", "timeout_s"):
+            require_positive(f"decoder.{name}", getattr(self, name))
+        require_range("decoder.memory_limit_mib", self.memory_limit_mib, 256, 65_536)
+
+
+@dataclass(kw_only=True, slots=True)
 class ServerConfig:
     """A server of one build.
 
@@ -108,6 +133,8 @@ class ServerConfig:
         body_timeout_s: the longest time that a body may take to arrive.
         send_timeout_s: the longest time that a reader may take over one chunk.
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
+        allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
+            sites' may not, the server's own page may.
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
         answer_limit: spoken answers kept for that.
@@ -116,6 +143,7 @@ class ServerConfig:
         rate_limits: of one key.
         prices: by model id, of the build or an alias; an alias without one has the build's, and without that none.
         currency: of the prices, as metrics and access log name it.
+        decoder: the process that decodes clips.
     """
 
     build: Path
@@ -130,6 +158,7 @@ class ServerConfig:
     body_timeout_s: float = 30.0
     send_timeout_s: float = 30.0
     api_keys_file: Path | None = None
+    allowed_origins: list[str] = field(default_factory=list)
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", "gpt-4o-audio-preview"])
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
@@ -138,6 +167,7 @@ class ServerConfig:
     rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
     prices: dict[str, PriceConfig] = field(default_factory=dict)
     currency: str = "USD"
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
 
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)
@@ -147,6 +177,14 @@ class ServerConfig:
             "answer_lifetime_s", "answer_limit",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
+        for origin in self.allowed_origins:
+            require(
+                origin == ANY_ORIGIN or ORIGIN_PATTERN.fullmatch(origin) is not None,
+                "allowed_origins",
+                origin,
+                "scheme and host of a site, such as https://example.com",
+                "Leave out path and trailing slash.",
+            )
         require(
             all(self.model_aliases),
             "model_aliases",

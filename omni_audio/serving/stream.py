@@ -82,6 +82,10 @@ class PromptRefusedError(StreamFailedError):
     """The generator would not take the prompt; the text names the reason and may be shown."""
 
 
+class FormFailedError(StreamFailedError):
+    """The form that the request asks for could not be followed to its end; the text may be shown."""
+
+
 @dataclass(kw_only=True, slots=True)
 class StreamTimes:
     """Points in time (monotonic, seconds) of one stream; None until they come."""

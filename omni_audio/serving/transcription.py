@@ -48,7 +48,7 @@ async def answer_transcription(service: ChatService, request: Request, owner: st
 
 
 async def _open(service: ChatService, wanted: TranscriptionRequest, owner: str) -> OpenAnswer:
-    make_plan = partial(plan_transcription, wanted, service.config.limits)
+    make_plan = partial(plan_transcription, wanted, service.config.limits, service.decoder)
     return await service.open_plan(wanted.model, make_plan, owner, param="file")
 
 

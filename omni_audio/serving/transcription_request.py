@@ -12,14 +12,14 @@ import secrets
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from omni_audio.audio.clip import DECLARABLE_FORMATS
 from omni_audio.audio.formats import format_named
-from omni_audio.audio.io import DECLARABLE_FORMATS
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.model.assistant import Role, Turn
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import LEAST_TEMPERATURE
 from omni_audio.model.sequence import Mode
-from omni_audio.serving.audio_codec import decode_clip
+from omni_audio.serving.audio_codec import ClipDecoder, decode_clip
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.multipart import Form, FormFile
 from omni_audio.serving.plan import AnswerPlan
@@ -98,12 +98,15 @@ def parse_transcription_request(form: Form) -> TranscriptionRequest:
     )
 
 
-def plan_transcription(request: TranscriptionRequest, limits: RequestLimits) -> AnswerPlan:
+def plan_transcription(
+    request: TranscriptionRequest, limits: RequestLimits, decoder: ClipDecoder
+) -> AnswerPlan:
     """Decodes the sound, so keep it off the event loop.
 
     Args:
         request: the checked form.
         limits: of this server.
+        decoder: decodes the file.
 
     Raises:
         ApiError: 400, the file is not sound, not what its name says, or too long.
@@ -111,6 +114,7 @@ def plan_transcription(request: TranscriptionRequest, limits: RequestLimits) -> 
     suffix = PurePath(request.file.name).suffix.removeprefix(".")
     named = format_named(suffix)
     pcm_S = decode_clip(
+        decoder,
         request.file.data,
         suffix if named is not None and named.name in DECLARABLE_FORMATS else None,
         param="file",

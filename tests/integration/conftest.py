@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 import torch
+from asking import wait_until
+from server_process import running_server
 from trainings import Road, tiny_config
 
 from omni_audio.config.build import trainer_factory
@@ -20,7 +22,7 @@ from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToke
 from omni_audio.model.logprobs import IdLogprobs
 from omni_audio.serving import service
 from omni_audio.serving.server import make_server
-from omni_audio.serving.settings import ServerConfig
+from omni_audio.serving.settings import RequestLimits, ServerConfig
 from omni_audio.training.pipeline import run_stages
 
 START_TIMEOUT_S = 20.0
@@ -63,6 +65,25 @@ def server_url(live_server):
     """One server of the tiny build for all tests that leave it as they found it."""
     with live_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _hostile_server(tiny_build):
+    limits = RequestLimits(max_prompt_positions=131_072)
+    times = {"body_timeout_s": 4.0, "send_timeout_s": 1.0, "answer_lifetime_s": 3}
+    with running_server(tiny_build, num_slots=2, queue_limit=4, limits=limits, **times) as server:
+        yield server
+
+
+@pytest.fixture
+def hostile_server(_hostile_server):
+    """A server process for what it should survive: after each test it must answer and have kept nothing."""
+    before_mib = _hostile_server.rss_mib()
+    yield _hostile_server
+    wait_until(lambda: _hostile_server.metrics()["slots_busy"] == 0, 10.0)
+    answer = _hostile_server.chat()
+    assert answer.status_code == 200, answer.text[:500]
+    assert _hostile_server.rss_mib() - before_mib < 300
 
 
 class ScriptedGenerator:

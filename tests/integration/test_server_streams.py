@@ -1,15 +1,13 @@
 """A scripted model behind a real server: tool calls, failures, overload and clients that go away."""
 
-import contextlib
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import openai
 import pytest
-from asking import MODEL, SOUND, USER, ask, wait_until
+from asking import MODEL, SOUND, USER, ask, asked, wait_until
 
 TOOLS = [{"type": "function", "function": {"name": "set_timer", "parameters": {"type": "object"}}}]
 CALL = '{"name":"set_timer","arguments":{"value":5,"unit":"minutes"}}'
@@ -102,28 +100,13 @@ def test_failure_in_mid_stream_is_an_error_event_without_done(scripted_server):
 def test_disconnect_frees_the_slot_and_the_place_in_the_queue(scripted_server, engine_of, is_stream):
     body = {"model": MODEL, "messages": [USER], "stream": is_stream}
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=1, queue_limit=4) as url:
-        target = httpx.URL(f"{url}/v1/chat/completions")
-        running, waiting = httpx.Client(timeout=0.3), httpx.Client(timeout=0.3)
-
-        def leave_early(client):
-            start_s = time.monotonic()
-            with (
-                contextlib.suppress(httpx.ReadTimeout),
-                client.stream("POST", target, json=body) as response,
-            ):
-                for _ in response.iter_raw():
-                    if time.monotonic() - start_s > 0.3:
-                        return
-
-        threads = [threading.Thread(target=leave_early, args=(client,)) for client in (running, waiting)]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: engine_of(url)["active"] == 1 and engine_of(url)["pending"] == 1, 2.0)
-        for thread in threads:
-            thread.join()
-        running.close()
-        waiting.close()
-        wait_until(lambda: engine_of(url)["active"] == engine_of(url)["pending"] == 0, FREE_TIMEOUT_S)
+        with asked(url, **body):
+            wait_until(lambda: engine_of(url)["active"] == 1, 5.0)
+            with asked(url, **body):
+                wait_until(lambda: engine_of(url)["pending"] == 1, 5.0)
+            wait_until(lambda: engine_of(url)["pending"] == 0, FREE_TIMEOUT_S)
+            assert engine_of(url)["active"] == 1
+        wait_until(lambda: engine_of(url)["active"] == 0, FREE_TIMEOUT_S)
         assert engine_of(url)["cancelled"] == 2
 
 

@@ -9,8 +9,9 @@ import soundfile
 import torch
 from sound_files import encoded, muxed, tone
 
-from omni_audio.audio import reader
-from omni_audio.audio.io import AudioError, decode_audio, load_audio, save_wav, write_flac
+from omni_audio.audio import block_reader
+from omni_audio.audio.formats import AudioError
+from omni_audio.audio.io import decode_audio, load_audio, save_wav, write_flac
 
 TONE = tone()
 
@@ -239,14 +240,14 @@ def test_a_flac_bomb_is_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     soundfile.write(buffer, silence, 16_000, format="FLAC")
     num_frames = 0
-    channels = reader._channels
+    channels = block_reader._channels
 
     def counted(frame):
         nonlocal num_frames
         num_frames += 1
         return channels(frame)
 
-    monkeypatch.setattr(reader, "_channels", counted)
+    monkeypatch.setattr(block_reader, "_channels", counted)
     with pytest.raises(AudioError, match="at most 1 s"):
         decode_audio(buffer.getvalue(), max_duration_s=1)
     assert num_frames < 20

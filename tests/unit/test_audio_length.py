@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sound_files import encoded, muxed
 
-from omni_audio.audio.io import AudioError, load_audio
+from omni_audio.audio.formats import AudioError
+from omni_audio.audio.io import load_audio
 
 RATE_HZ = 16_000
 DURATION_S = 6

@@ -4,13 +4,11 @@ import base64
 
 import numpy as np
 import pytest
+from plans import DecoderHere, plan_of
 from sound_files import encoded, muxed, tone
 
 from omni_audio.serving.clips import Clips
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.plan import plan_answer
-from omni_audio.serving.schemas import parse_chat_request
-from omni_audio.serving.settings import RequestLimits
 
 WAV = encoded("WAV")
 FLAC = encoded("FLAC")
@@ -23,8 +21,7 @@ def text(data):
 
 
 def plan(parts=None, **message):
-    body = {"model": "m", "messages": [{"role": "user", **message}]}
-    return plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "", parts)
+    return plan_of(parts, messages=[{"role": "user", **message}])
 
 
 def sound_of(made):
@@ -102,7 +99,7 @@ def test_what_is_no_clip_is_a_400(message, param, code):
 def test_the_limit_is_for_all_clips_together(second):
     sound_format, data = second
     for max_audio_s, message in ((1.5, "duration"), (1.0, "use up")):
-        clips = Clips({}, max_audio_s)
+        clips = Clips({}, max_audio_s, DecoderHere())
         clips.decode(text(WAV), "wav", param="one")
         with pytest.raises(ApiError, match=message) as caught:
             clips.decode(text(data), sound_format, param="two")
@@ -127,9 +124,7 @@ VOICE = {"voice": "alloy", "format": "wav"}
     ],
 )
 def test_voice_beside_audio(fields, speed):
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
-    made = plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
-    assert made.generation.speed == speed
+    assert plan_of(**fields).generation.speed == speed
 
 
 @pytest.mark.parametrize(
@@ -143,7 +138,6 @@ def test_voice_beside_audio(fields, speed):
     ],
 )
 def test_voice_that_does_not_fit(fields, param):
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
     with pytest.raises(ApiError) as caught:
-        plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
+        plan_of(**fields)
     assert (caught.value.status, caught.value.param) == (400, param)

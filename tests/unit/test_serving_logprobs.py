@@ -1,11 +1,9 @@
 import pytest
+from plans import plan_of
 
 from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.logprobs import HeldLogprobs, logprobs_object
-from omni_audio.serving.plan import plan_answer
-from omni_audio.serving.schemas import parse_chat_request
-from omni_audio.serving.settings import RequestLimits
 from omni_audio.serving.stop import StopFilter
 
 
@@ -72,14 +70,12 @@ def test_bytes_that_are_no_letter_are_escaped():
     ],
 )
 def test_what_is_asked_of_the_network(fields, expected):
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
-    made = plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
+    made = plan_of(**fields)
     assert made.generation.num_logprobs == expected
     assert made.has_logprobs == (expected is not None)
 
 
 def test_top_logprobs_alone_are_refused():
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "top_logprobs": 1}
     with pytest.raises(ApiError, match="logprobs = true") as caught:
-        plan_answer(parse_chat_request(body), RequestLimits(), lambda answer_id, *, param: "")
+        plan_of(top_logprobs=1)
     assert (caught.value.status, caught.value.param) == (400, "top_logprobs")

@@ -1,25 +1,14 @@
 import pytest
+from plans import USER
+from plans import plan_of as plan
 
 from omni_audio.model.assistant import Role
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.plan import plan_answer
-from omni_audio.serving.schemas import parse_chat_request
-from omni_audio.serving.settings import RequestLimits, ServerConfig
+from omni_audio.serving.settings import ServerConfig
 
-USER = {"role": "user", "content": "hi"}
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("set_timer", "set_light")]
-
-
-def transcript_of(answer_id, *, param):
-    return f"words of {answer_id}"
-
-
-def plan(**fields):
-    return plan_answer(
-        parse_chat_request({"model": "m", "messages": [USER], **fields}), RequestLimits(), transcript_of
-    )
 
 
 def test_defaults():

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from plans import DecoderHere
 from sound_files import encoded
 
 from omni_audio.model.logprobs import TokenLogprobs
@@ -166,14 +167,18 @@ def test_a_field_twice_and_a_field_that_should_be_a_file():
 
 
 def test_the_plan_is_the_transcribe_mode_with_a_limit_by_length():
-    plan = plan_transcription(parse_transcription_request(form()), RequestLimits())
+    plan = plan_transcription(parse_transcription_request(form()), RequestLimits(), DecoderHere())
     assert plan.mode is Mode.TRANSCRIBE
     assert [len(turn.pcm_S) for turn in plan.turns] == [16_000]
     assert (plan.generation.temperature, plan.generation.seed) == (0.0, 0)
     assert plan.generation.max_text_tokens == 64 + 25
-    bounded = plan_transcription(parse_transcription_request(form()), RequestLimits(max_text_tokens=10))
+    bounded = plan_transcription(
+        parse_transcription_request(form()), RequestLimits(max_text_tokens=10), DecoderHere()
+    )
     assert bounded.generation.max_text_tokens == 10
-    warm = plan_transcription(parse_transcription_request(form(temperature="1")), RequestLimits())
+    warm = plan_transcription(
+        parse_transcription_request(form(temperature="1")), RequestLimits(), DecoderHere()
+    )
     assert warm.generation.temperature == 1.0
 
 
@@ -192,7 +197,7 @@ def test_a_file_that_cannot_be_heard_is_a_400(name, data, limits):
     request = form(file=False)
     request.files["file"] = [FormFile(name, data)]
     with pytest.raises(ApiError) as caught:
-        plan_transcription(parse_transcription_request(request), limits)
+        plan_transcription(parse_transcription_request(request), limits, DecoderHere())
     assert (caught.value.status, caught.value.param) == (400, "file")
     assert caught.value.code == "invalid_audio"
 
@@ -201,7 +206,7 @@ def test_a_file_that_cannot_be_heard_is_a_400(name, data, limits):
 def test_a_name_that_tells_nothing_leaves_it_to_the_bytes(name):
     request = form(file=False)
     request.files["file"] = [FormFile(name, encoded("WAV"))]
-    plan = plan_transcription(parse_transcription_request(request), RequestLimits())
+    plan = plan_transcription(parse_transcription_request(request), RequestLimits(), DecoderHere())
     assert len(plan.turns[0].pcm_S) == 16_000
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_lora, add_nf4, input_file
+from omni_audio.cli.arguments import add_build, add_lora, add_weights, input_file
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the files and the build."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="wav, flac, mp3, ogg, ...")
     add_build(parser)
-    add_nf4(parser)
+    add_weights(parser)
     add_lora(parser)
 
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.cli.assistants import load_assistant
 
     sounds = [load_audio(path) for path in files]
-    assistant = load_assistant(build, args.nf4, lora=args.lora)
+    assistant = load_assistant(build, args.weight_quant, lora=args.lora)
     for path, pcm_S in zip(files, sounds, strict=True):
         text = assistant.transcribe(pcm_S)
         print(text if len(files) == 1 else f"{path}\t{text}", flush=True)

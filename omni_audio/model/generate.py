@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,7 +76,8 @@ class Generator:
     ) -> None:
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
         self.steps = steps
-        self.cache = model.empty_cache(num_slots, kv_format)
+        with torch.inference_mode(False):  # compiled steps are made for tensors of one kind
+            self.cache = model.empty_cache(num_slots, kv_format)
         self.streams: dict[int, _Answer] = {}
         """The answers on their way, by slot."""
         self.held: dict[int, int] = {}
@@ -173,21 +175,21 @@ class Generator:
         logits_BV = self._next_logits(slots, hidden_BD)
         events: list[Event] = []
         rows: list[int] = []
-        masked: list[Tensor] = []
+        mask_BV = np.zeros(logits_BV.shape, dtype=bool)
         for row, is_finite in enumerate(logits_BV.isfinite().all(-1).tolist()):
             try:
-                masked.append(self._masked(slots[row], logits_BV[row], is_finite))
+                self._allow(slots[row], mask_BV[row], is_finite)
                 rows.append(row)
             except ValueError as error:
                 self.close(slots[row])
                 events.append(Failed(slots[row], error))
         if not rows:
             return events
+        forbidden_BV = torch.from_numpy(~mask_BV).to(logits_BV.device)
+        masked_BV = logits_BV.masked_fill(forbidden_BV, float("-inf"))[rows]
         slots = [slots[row] for row in rows]
         answers = [self.streams[slot] for slot in slots]
-        ids = choose(
-            [answer.sampler for answer in answers], torch.stack(masked), [answer.seen for answer in answers]
-        )
+        ids = choose([answer.sampler for answer in answers], masked_BV, [answer.seen for answer in answers])
         codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
         for row, slot, token, codes_K in zip(rows, slots, ids, codes_BK, strict=True):
             events += self._events(slot, token, codes_K, logits_BV[row])
@@ -285,22 +287,19 @@ class Generator:
     def _no_codes(self, num_rows: int) -> Tensor:
         return torch.full((num_rows, self.model.depth.num_codebooks), NO_CODE, device=self.model.device)
 
-    def _masked(self, slot: int, logits_V: Tensor, is_finite: bool) -> Tensor:
-        """The stream's logits, at -inf where its grammar forbids the id.
+    def _allow(self, slot: int, mask_V: np.ndarray, is_finite: bool) -> None:
+        """Sets what the stream's grammar allows in a mask (V,) of bool.
 
         Raises:
             ValueError: nothing is allowed, or the network gave no finite numbers.
         """
         grammar = self.streams[slot].grammar
-        allowed_V = grammar.allowed_ids()
+        grammar.allow(mask_V)
         name = f"what may follow in slot {slot}, phase {grammar.phase.value},"
-        require(
-            bool(allowed_V.any()), name, "nothing", "at least one id", "Check the request and the grammar."
-        )
+        require(bool(mask_V.any()), name, "nothing", "at least one id", "Check the request and the grammar.")
         name = f"the logits of slot {slot}"
         remedy = "Check the weights and the prompt."
         require(is_finite, name, "NaN or infinite", "finite numbers", remedy)
-        return logits_V.masked_fill(~allowed_V.to(logits_V.device), float("-inf"))
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
         """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""

@@ -125,7 +125,10 @@ def test_codes_have_the_logits_of_the_depth_decoder(backend: str, tiny_model: Om
 def test_streams_say_the_same(
     backend: str, weights: str, tiny_model: OmniModel, tiny_text: TextTokenizer
 ) -> None:
-    """One in a slot of its own, one in a slot that is held; after a warm-up nothing is compiled anew."""
+    """One in a slot of its own, one in a slot that is held; after a warm-up nothing is compiled anew.
+
+    As in the engine, which makes a generator anew, and steps it, in inference mode.
+    """
     model = copy.deepcopy(tiny_model)
     if weights == "int4":
         pack_model(model)
@@ -134,12 +137,12 @@ def test_streams_say_the_same(
     prompt = document(model, tiny_text, 9, Mode.REPLY_AUDIO)
     said = []
     for its_steps in (None, steps):
-        generator = Generator(model, 2, steps=its_steps)
-        generator.listen(1, prompt)
-        generator.open(0, prompt, answer_of(0))
-        generator.answer(1, answer_of(1))
         events: list[list[Event]] = [[], []]
-        with torch.compiler.set_stance("default" if its_steps is None else "fail_on_recompile"):
+        with torch.inference_mode(), torch.compiler.set_stance("fail_on_recompile"):
+            generator = Generator(model, 2, steps=its_steps)
+            generator.listen(1, prompt)
+            generator.open(0, prompt, answer_of(0))
+            generator.answer(1, answer_of(1))
             while generator.streams:
                 for event in generator.step():
                     events[event.slot].append(event)

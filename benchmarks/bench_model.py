@@ -8,6 +8,10 @@ of cache, its attention), which the table names. The ways run in turn, forwards 
     prefill_vs_transformers     our time over theirs, the longest prompt, one row; below 1 we are faster
     decode_vs_transformers      the same of a decode step at batch 1 with a full window; target: at most 0.333
     train_step_vs_transformers  the same of forward, backward and AdamW at the training shape
+    compiled_vs_transformers    with --compile: our compiled decode step at batch 1 over theirs as it is written
+    compiled_vs_compiled        the same over theirs through torch.compile with a static cache
+    compiled_int4_vs_transformers    with int4 weights (weight_quant=int4) instead; theirs is float32
+    compiled_bandwidth_fraction      as bandwidth_fraction, of our compiled step
     nf4_vs_fp32_step            our decode step at batch 1 with NF4 weights over that with float32 ones
     bandwidth_fraction          weight bytes of our decode step at batch 1 over its time, over the bandwidth measured in
                                 the same run; weights that fit into the caches of the processor can pass 1
@@ -17,6 +21,7 @@ The last line is JSON: these figures for the first preset, for all with the pres
 
     python benchmarks/bench_model.py --quick
     python benchmarks/bench_model.py --preset nano medium --dtype float32 bfloat16
+    python benchmarks/bench_model.py --preset nano medium --compile
 """
 
 import argparse
@@ -41,13 +46,17 @@ from omni_audio.evaluation.codec_speed import spread
 from omni_audio.model.transformer import OmniModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-NF4_STEP = "nf4 step"
+NF4_STEP, COMPILED = "nf4 step", "compiled step"
 HEADLINES = {
     "prefill_vs_transformers": ("prefill", "ratio"),
     "decode_vs_transformers": ("decode", "ratio"),
     "bandwidth_fraction": ("decode", "bandwidth_fraction"),
     "train_step_vs_transformers": ("train", "ratio"),
     "gemm_fraction": ("train", "gemm_fraction"),
+    "compiled_vs_transformers": (COMPILED, "ratio"),
+    "compiled_vs_compiled": (COMPILED, "compiled_vs_compiled"),
+    "compiled_int4_vs_transformers": (COMPILED, "compiled_int4_vs_transformers"),
+    "compiled_bandwidth_fraction": (COMPILED, "bandwidth_fraction"),
     "nf4_vs_fp32_step": (NF4_STEP, "nf4_vs_fp32_step"),
     "nf4_vs_bf16_step": (NF4_STEP, "nf4_vs_bf16_step"),
 }
@@ -86,6 +95,31 @@ def measure_decode(
     return finished("decode", facts, time_ways(ways, repeats))
 
 
+def measure_compiled(
+    model: OmniModel, peer: Any, batch: int, context: int, num_steps: int, repeats: int
+) -> Case:
+    """Decode steps in float32 as written and compiled, ours also with int4 weights; each is a side of its own."""
+    ids_BT = drawn_ids(model, batch, context)
+    packed = with_weights(model, Weights.INT4)
+    ways = [
+        our_ways.compiled_way(model, ids_BT, num_steps, "compiled"),
+        *their_ways.decode_ways(peer, ids_BT, num_steps),
+    ]
+    for side, way in (
+        ("ours, as written", our_ways.decode_way(model, ids_BT, num_steps, torch.float32)),
+        (f"{THEIRS}, compiled", their_ways.compiled_way(peer, ids_BT, num_steps, "compiled, static cache")),
+        ("ours, int4", our_ways.compiled_way(packed, ids_BT, num_steps, "compiled")),
+    ):
+        way.side = side
+        ways.append(way)
+    facts = {"dtype": "float32", "batch": batch, "context": context, "weight_bytes": step_bytes(model)}
+    case = finished(COMPILED, facts, time_ways(ways, repeats))
+    case.figures["compiled_vs_compiled"] = case.ratio(OURS, f"{THEIRS}, compiled")
+    case.figures["compiled_int4_vs_transformers"] = case.ratio("ours, int4", THEIRS)
+    case.figures["compiled_vs_written"] = case.ratio(OURS, "ours, as written")
+    return case
+
+
 def measure_train(model: OmniModel, peer: Any, dtype: str, rows: int, length: int, repeats: int) -> Case:
     """Both with float32 weights; bfloat16 is autocast, as in training."""
     ids_BT = drawn_ids(model, rows, length)
@@ -99,7 +133,7 @@ def measure_nf4(model: OmniModel, batch: int, context: int, num_steps: int, repe
     """Our decode step with each format of weights; each is a side of its own."""
     ids_BT = drawn_ids(model, batch, context)
     ways, facts = [], {"batch": batch, "context": context}
-    for weights in Weights:
+    for weights in (Weights.FLOAT32, Weights.BFLOAT16, Weights.NF4):
         dtype = torch.bfloat16 if weights is Weights.BFLOAT16 else torch.float32
         own = with_weights(model, weights)
         way = our_ways.decode_way(own, ids_BT, num_steps, dtype)
@@ -117,7 +151,7 @@ def add_limits(cases: list[Case]) -> None:
     bandwidth = max(case.figures["gb_per_s"] for case in cases if case.kind == "memory bandwidth")
     peaks = {case.facts["dtype"]: case.figures["gflops"] for case in cases if case.kind == "gemm peak"}
     for case in cases:
-        if case.kind == "decode":
+        if case.kind in ("decode", COMPILED):
             least_ms = case.facts["weight_bytes"] / bandwidth / 1e6
             case.figures["bandwidth_fraction"] = least_ms / case.median_ms(OURS)
         elif case.kind == "train":
@@ -142,15 +176,18 @@ def measure_preset(preset: str, args: argparse.Namespace) -> list[Case]:
         add(gemm_case(args.gemm_size, DTYPES[dtype], args.repeats))
         ours = with_weights(model, Weights(dtype))
         theirs = peer.to(DTYPES[dtype])
-        for length in args.lengths:
+        for length in [] if args.no_train else args.lengths:
             add(measure_prefill(ours, theirs, dtype, length, args.repeats))
         for context in contexts:
             for batch in args.batches:
                 add(measure_decode(ours, theirs, dtype, batch, context, args.steps, args.repeats))
         peer = peer.float()
+    if args.compile:
+        for batch in args.batches:
+            add(measure_compiled(model, peer, batch, contexts[0], args.steps, args.repeats))
     if not args.no_nf4:
         add(measure_nf4(model, 1, contexts[0], args.steps, args.repeats))
-    for dtype in args.dtype:
+    for dtype in [] if args.no_train else args.dtype:
         for rows, length in args.shapes:
             add(measure_train(model, peer, dtype, rows, length, args.train_repeats))
     cases.append(bandwidth_case(args.bandwidth_mib, args.repeats))
@@ -169,7 +206,7 @@ def headline(cases: list[Case]) -> dict[str, float]:
         same = [case for case in found if case.facts.get("dtype") == found[0].facts.get("dtype")]
         if kind == "prefill":
             chosen = max(same, key=lambda case: case.facts["length"])
-        elif kind == "decode":
+        elif kind in ("decode", COMPILED):
             chosen = min(same, key=lambda case: case.facts["batch"])
         else:
             chosen = same[0]
@@ -213,6 +250,8 @@ def arguments() -> argparse.Namespace:
     add("--steps", type=int, help="of decoding in a repeat; default: 16")
     add("--repeats", type=int, help="default: 15")
     add("--train-repeats", type=int, help="default: 5")
+    add("--compile", action="store_true", help="adds compiled decode steps, which take minutes to make")
+    add("--no-train", action="store_true", help="leaves prefill and training out")
     add("--no-nf4", action="store_true", help="leaves the NF4 step out")
     defaults = {
         "preset": (["nano", "medium"], ["nano"]),

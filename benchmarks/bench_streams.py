@@ -18,6 +18,7 @@ The last line is JSON.
 
     python benchmarks/bench_streams.py --quick
     python benchmarks/bench_streams.py --preset nano
+    python benchmarks/bench_streams.py --preset nano --compile --int4
 """
 
 import argparse
@@ -44,11 +45,13 @@ from measuring.speaking import (
 )
 from measuring.timing import digits, percentile
 from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.model.compiled import CompiledSteps
 from omni_audio.model.generate import Generator
 from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.int4 import pack_model
 
 FRAME_MS = 80.0
 
@@ -87,10 +90,11 @@ def measure(
     num_steps: int,
     num_openings: int,
     kv_format: KVFormat = KVFormat.float32,
+    steps: CompiledSteps | None = None,
 ) -> StreamFigures:
     """A generator of as many slots, all of them answering."""
     tokenizer = untrained_tokenizer(model)
-    generator = Generator(model, num_slots=num_streams, kv_format=kv_format)
+    generator = Generator(model, num_slots=num_streams, kv_format=kv_format, steps=steps)
     decoders = {slot: new_decoder(tokenizer) for slot in range(num_streams)}
     for slot in decoders:
         open_reply(generator, slot, prompt)
@@ -179,6 +183,8 @@ def arguments() -> argparse.Namespace:
     add("--openings", type=int, help="timed at each number of streams; default: 5")
     add("--request-s", type=float, default=4.0, help="seconds of the heard request; default: 4")
     add("--kv-format", default="float32", choices=[kind.name for kind in KVFormat], help="default: float32")
+    add("--int4", action="store_true", help="packed 4-bit weights (weight_quant=int4)")
+    add("--compile", action="store_true", help="compiled steps; each number of streams takes minutes to make")
     defaults = {"max_streams": (256, 4), "steps": (100, 10), "openings": (5, 2)}
     return parse(
         parser, defaults, {"max_streams": 1, "steps": 1, "openings": 1, "request_s": FRAME_MS / 1000}
@@ -190,9 +196,13 @@ def main() -> None:
     load = load_average()
     torch.set_num_threads(args.threads)
     model = speaking_model(args.preset)
+    if args.int4:
+        pack_model(model)
+    steps = CompiledSteps(model) if args.compile else None
+    kv_format = KVFormat[args.kv_format]
     prompt = spoken_request(model, int(args.request_s * 1000 / FRAME_MS))
     found, reached_limit = raise_streams(
-        lambda number: measure(model, number, prompt, args.steps, args.openings, KVFormat[args.kv_format]),
+        lambda number: measure(model, number, prompt, args.steps, args.openings, kv_format, steps),
         args.max_streams,
     )
     line = figures(found, reached_limit)
@@ -202,6 +212,8 @@ def main() -> None:
         "request_s": args.request_s,
         "num_steps": args.steps,
         "kv_format": args.kv_format,
+        "int4": args.int4,
+        "compile": args.compile,
         **run_facts(args, load),
     }
     print(json.dumps(line, allow_nan=False))

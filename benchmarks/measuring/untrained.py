@@ -9,6 +9,7 @@ from torch import nn
 
 from omni_audio.config.load import load_config
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.int4 import pack_model
 from omni_audio.weight_quant.nf4 import NF4Config, quantize_model
 
 STACK = ("embed", "blocks", "norm", "head")
@@ -21,6 +22,7 @@ class Weights(Enum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     NF4 = "nf4"
+    INT4 = "int4"
 
 
 def untrained_model(preset: str, hears_states: bool = True) -> OmniModel:
@@ -44,6 +46,9 @@ def with_weights(model: OmniModel, weights: Weights) -> OmniModel:
     model = copy.deepcopy(model)
     if weights is Weights.NF4:
         quantize_model(model, NF4Config())
+        return model
+    if weights is Weights.INT4:
+        pack_model(model)
         return model
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and name.split(".")[0] in STACK:

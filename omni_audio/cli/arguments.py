@@ -58,11 +58,15 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_nf4(parser: argparse.ArgumentParser) -> None:
-    """Adds --nf4."""
-    parser.add_argument(
-        "--nf4", action="store_true", help="load the model with 4-bit weights (bitsandbytes NF4)"
-    )
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Adds --nf4 and --int4, which set `weight_quant` to a value of WeightQuant; `none` where neither is given."""
+    formats = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("nf4", "load the model with 4-bit weights (bitsandbytes NF4): the least memory"),
+        ("int4", "load it with packed 4-bit integers: the fastest on a CPU, slower with long prompts"),
+    ):
+        formats.add_argument(f"--{name}", dest="weight_quant", action="store_const", const=name, help=text)
+    parser.set_defaults(weight_quant="none")
 
 
 def add_speed(parser: argparse.ArgumentParser) -> None:

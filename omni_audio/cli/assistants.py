@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def load_assistant(
-    build: Path, nf4: bool, device: torch.device | str = "cpu", lora: Path | None = None
+    build: Path, weight_quant: str = "none", device: torch.device | str = "cpu", lora: Path | None = None
 ) -> Assistant:
-    """Loads a build with full or 4-bit weights onto a device, with adapters where a file of them is named."""
+    """Loads a build onto a device, its weights as a value of WeightQuant says, with the adapters of a file."""
     from omni_audio.model.assistant import Assistant, WeightQuant
 
-    return Assistant.load(build, WeightQuant.NF4 if nf4 else WeightQuant.NONE, device=device, lora=lora)
+    return Assistant.load(build, WeightQuant(weight_quant), device=device, lora=lora)
 
 
 def load_tokenizer(build: Path) -> AudioTokenizer:

@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omni_audio.cli.arguments import add_build, add_lora, add_nf4, add_speed, input_file, output_wav, speed_of
+from omni_audio.cli.arguments import (
+    add_build,
+    add_lora,
+    add_speed,
+    add_weights,
+    input_file,
+    output_wav,
+    speed_of,
+)
 from omni_audio.cli.builds import require_build
 
 EXAMPLES = """\
@@ -40,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sound's sampling; default: 0")
     add_speed(parser)
     add_build(parser)
-    add_nf4(parser)
+    add_weights(parser)
     add_lora(parser)
 
 
@@ -59,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     asked = [Turn(role=Role.USER, pcm_S=load_audio(path)) for path in files]
     if args.text is not None:
         asked.append(Turn(role=Role.USER, text=args.text))
-    assistant = load_assistant(build, args.nf4, lora=args.lora)
+    assistant = load_assistant(build, args.weight_quant, lora=args.lora)
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
     call_form = assistant.forms.call(tools) if tools else None
     request = GenerationRequest(

@@ -12,7 +12,7 @@ EXAMPLES = """\
 examples:
   omni-audio eval experiment=demo                        the newest build of runs/demo
   omni-audio eval build=builds/NAME
-  omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only
+  omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only; int4: packed integers
 """
 
 GROUPS = ("experiment", "eval", "runtime")
@@ -35,7 +35,10 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.training.runtime import apply_runtime
 
     asked = config.weight_quant.format
-    remedy = "Set eval.weight_quant=none, nf4 or both instead. Where an experiment file sets it, add weight_quant=none."
+    remedy = (
+        "Set eval.weight_quant=none, nf4, int4 or both instead. "
+        "Where an experiment file sets it, add weight_quant=none."
+    )
     require(asked is WeightQuant.NONE, "weight_quant.format", asked.name, "nothing in eval", remedy)
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))

@@ -1,4 +1,4 @@
-"""Writes the NF4 build of a build: the same files, the network's weights packed in 4 bits.
+"""Writes the NF4 build of a build: the network's weights packed in 4 bits, look-up tables and tokenizer in 8.
 
 Such a build loads without the full weights ever being in memory; every command takes it as it is, and it answers as the
 full build does with 4-bit weights.
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides",
         nargs="*",
         metavar="weight_quant.nf4.KEY=VALUE",
-        help="blocks, depth, heads (which linears), embeddings_bfloat16, double_quant; default: true",
+        help="blocks, depth, heads (which linears), double_quant, tokenizer_int8: true or false, default true; "
+        "tables: int8, bfloat16 or float32, default int8",
     )
 
 

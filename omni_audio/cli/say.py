@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omni_audio.cli.arguments import add_build, add_lora, add_nf4, add_speed, output_wav, speed_of
+from omni_audio.cli.arguments import add_build, add_lora, add_speed, add_weights, output_wav, speed_of
 from omni_audio.cli.builds import require_build
 from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_speed(parser)
     add_build(parser)
-    add_nf4(parser)
+    add_weights(parser)
     add_lora(parser)
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.audio.units import SAMPLE_RATE_HZ
     from omni_audio.cli.assistants import load_assistant
 
-    assistant = load_assistant(build, args.nf4, lora=args.lora)
+    assistant = load_assistant(build, args.weight_quant, lora=args.lora)
     pcm_S = assistant.say(args.text, takes=args.takes, speed=speed).pcm_S
     if pcm_S is None:
         raise RuntimeError(f"the model made no sound for {args.text!r}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omni_audio.checks import require
-from omni_audio.cli.arguments import add_build, add_lora, add_nf4, input_file
+from omni_audio.cli.arguments import add_build, add_lora, add_weights, input_file
 from omni_audio.cli.builds import require_build
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="text; json, a line for each file; srt or vtt subtitles of one file; all but text have times",
     )
     add_build(parser)
-    add_nf4(parser)
+    add_weights(parser)
     add_lora(parser)
 
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from omni_audio.cli.assistants import load_assistant
 
     sounds = [load_audio(path) for path in files]
-    assistant = load_assistant(build, args.nf4, lora=args.lora)
+    assistant = load_assistant(build, args.weight_quant, lora=args.lora)
     for path, pcm_S in zip(files, sounds, strict=True):
         if args.format == "text":
             text = assistant.transcribe(pcm_S)

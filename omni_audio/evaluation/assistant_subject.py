@@ -50,7 +50,7 @@ class AssistantSubject:
         device: torch.device | str = "cpu",
         nf4: NF4Config | None = None,
     ) -> "AssistantSubject":
-        """Reads a build onto a device; `weight_quant` is none or nf4, and `nf4` how it is packed then.
+        """Reads a build onto a device; `weight_quant` is none, nf4 or int4, and `nf4` how NF4 packs it.
 
         Raises:
             ValueError: the folder is no whole build, or holds NF4 weights and they are to be measured as full ones.

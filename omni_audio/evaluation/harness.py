@@ -40,6 +40,7 @@ class EvalWeightQuant(Enum):
 
     none = "none"
     nf4 = "nf4"
+    int4 = "int4"
     both = "both"
 
 
@@ -59,7 +60,7 @@ class EvalConfig:
         num_latency_items: spoken replies timed; 0 leaves the latency out; at most num_items.
         num_control_items: requests given to the untrained control; 0 leaves it out; at most num_tool_items.
         num_nf4_items: requests given to the NF4 weights too where weight_quant is both; at most num_tool_items.
-        weight_quant: none, nf4 or both.
+        weight_quant: none, nf4, int4 (on a CPU) or both.
         judge: the independent recogniser, or none.
         judge_folder: of a CTranslate2 Whisper model where judge is folder.
         human_folder: recorded clips with transcripts.jsonl (`file`, `text`); None leaves the figure out.
@@ -149,7 +150,7 @@ def evaluate(
 
     Args:
         config: what to measure.
-        load: (build folder, "none" or "nf4") -> the system under test.
+        load: (build folder, "none", "nf4" or "int4") -> the system under test.
         judge: replaces the judge that the config names.
 
     Returns:
@@ -164,7 +165,7 @@ def evaluate(
         judge = load_judge(config.judge, folder, config.judge_threads)
     corpus, output = Path(config.corpus), Path(config.output)
     results = Results(record=run_record(config))
-    quant = "nf4" if config.weight_quant is EvalWeightQuant.nf4 else "none"
+    quant = "none" if config.weight_quant is EvalWeightQuant.both else config.weight_quant.value
     results.record |= {
         "build": Path(config.build).name,
         "weight_quant": config.weight_quant.value,
@@ -316,7 +317,7 @@ def _weights(
     nf4: WeightBytes | None = None
     if config.weight_quant is EvalWeightQuant.nf4:
         nf4 = subject.weights()
-    else:
+    elif config.weight_quant is not EvalWeightQuant.int4:
         full = subject.weights()
     names = (
         "nf4_wer_percent", "nf4_wer_change_points", "nf4_tool_exact_percent", "nf4_tool_exact_change_points",

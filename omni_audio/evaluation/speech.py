@@ -157,13 +157,13 @@ def add_memory(results: Results, full: WeightBytes | None, nf4: WeightBytes | No
     """Bytes of weights; each figure is absent where its build was not loaded."""
     if full is None:
         for name in ("fp16_weight_bytes", "fp32_weight_bytes"):
-            results.leave_out(name, "weight_quant is nf4: the full-precision weights were not loaded")
+            results.leave_out(name, "weight_quant is nf4 or int4: the full-precision weights were not loaded")
     else:
         results.add(make_count("fp16_weight_bytes", full.fp16_bytes))
         results.add(make_count("fp32_weight_bytes", full.fp32_bytes))
     if nf4 is None:
         for name in ("nf4_weight_bytes", "nf4_loaded_bytes"):
-            results.leave_out(name, "weight_quant is none")
+            results.leave_out(name, "weight_quant is none or int4")
     else:
         results.add(make_count("nf4_weight_bytes", nf4.fp16_bytes))
         results.add(make_count("nf4_loaded_bytes", nf4.loaded_bytes))

@@ -147,6 +147,9 @@ class Assistant:
                 other settings than `nf4`, the adapters cannot be read or are of another base, or INT4 is asked for with
                 adapters or on another device.
         """
+        formats = [kind.value for kind in WeightQuant]
+        is_known = getattr(weight_quant, "value", weight_quant) in formats
+        require(is_known, "weight_quant", weight_quant, ", ".join(formats), "Name one of these.")
         folder, wanted = Path(build), WeightQuant(weight_quant)
         if wanted is WeightQuant.INT4:
             on_cpu = torch.device(device).type == "cpu"

@@ -28,9 +28,7 @@ NF4 = "nf4"
 """Key of config.json where the network's weights lie packed: its NF4Config."""
 
 
-def _save_weights(
-    state: dict[str, Tensor], path: Path, stored: StoredWeights = StoredWeights.float16
-) -> None:
+def save_weights(state: dict[str, Tensor], path: Path, stored: StoredWeights = StoredWeights.float16) -> None:
     """Half precision, which halves the file; with int8 the matrices take a quarter, scales of their rows stay whole."""
     kept = pack_rows(state) if stored is StoredWeights.int8 else state
     tensors = {
@@ -97,7 +95,7 @@ def _write(
     config: dict[str, Any],
     stored: StoredWeights,
 ) -> None:
-    _save_weights(tokenizer.shipped_state(), folder / TOKENIZER_WEIGHTS, stored)
+    save_weights(tokenizer.shipped_state(), folder / TOKENIZER_WEIGHTS, stored)
     (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
 
@@ -131,7 +129,7 @@ def save_build(
         ValueError: the folder is there already.
     """
     with whole_folder(folder) as draft:
-        _save_weights(model.state_dict(), draft / MODEL_WEIGHTS)
+        save_weights(model.state_dict(), draft / MODEL_WEIGHTS)
         text.save(draft / TEXT)
         config = {"tokenizer": to_plain(tokenizer.config), "model": to_plain(model.config)}
         _write(draft, tokenizer, card, config, stored)

@@ -17,6 +17,9 @@ from omni_audio.model.heads import HeadProduct
 from omni_audio.model.layer_memory import GrowingMemory, LayerMemory
 from omni_audio.model.rotary import Turns, rotary_turns
 
+ROTARY_BASE = 100.0
+"""Of the places of codebooks."""
+
 
 @dataclass(kw_only=True, slots=True)
 class DepthConfig:
@@ -105,7 +108,7 @@ class DepthDecoder(nn.Module):
     def _turns(self, device: torch.device) -> Tensor:
         """Turns (1, 1, K, H / 2) of all places."""
         place_1K = torch.arange(self.num_codebooks, device=device)[None]
-        return rotary_turns(place_1K, self.config.width // self.config.num_heads, 100.0)
+        return rotary_turns(place_1K, self.config.width // self.config.num_heads, ROTARY_BASE)
 
     def logits(self, states_MJD: Tensor, vectors_KCV: Tensor, first: int = 0) -> Tensor:
         """Logits (M, J, C), float32, of the J codebooks from number `first` on."""

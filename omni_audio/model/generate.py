@@ -3,10 +3,12 @@
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from omni_audio.checks import require
+from omni_audio.model.compiled import CompiledSteps
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextToken, ToolToken
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
 from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
@@ -61,7 +63,7 @@ class Generator:
     ring cache keeps what was last and what is pinned, in constant memory.
 
     `prefill_positions`: the most positions of a prompt that go through the stack at once. `kv_format`: how keys and
-    values are kept.
+    values are kept. `steps`: the model's, compiled; None steps through it as it is written.
     """
 
     def __init__(
@@ -70,14 +72,19 @@ class Generator:
         num_slots: int = 1,
         prefill_positions: int = PREFILL_POSITIONS,
         kv_format: KVFormat = KVFormat.float32,
+        steps: CompiledSteps | None = None,
     ) -> None:
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
-        self.cache = model.empty_cache(num_slots, kv_format)
+        self.steps = steps
+        with torch.inference_mode(False):  # compiled steps are made for tensors of one kind
+            self.cache = model.empty_cache(num_slots, kv_format)
         self.streams: dict[int, _Answer] = {}
         """The answers on their way, by slot."""
         self.held: dict[int, int] = {}
         """The last id that each endless stream read or said, by slot."""
         self._hidden_D: dict[int, Tensor] = {}
+        self._logits_V: dict[int, Tensor] = {}
+        """Of the slots whose last position a compiled step has fed."""
 
     @property
     def free_slots(self) -> list[int]:
@@ -153,6 +160,7 @@ class Generator:
         self.streams.pop(slot, None)
         self.held.pop(slot, None)
         self._hidden_D.pop(slot, None)
+        self._logits_V.pop(slot, None)
 
     @torch.no_grad()
     def step(self) -> list[Event]:
@@ -164,24 +172,24 @@ class Generator:
         if not slots:
             return []
         hidden_BD = torch.stack([self._hidden_D[slot] for slot in slots])
-        logits_BV = self.model.head(hidden_BD).float()
+        logits_BV = self._next_logits(slots, hidden_BD)
         events: list[Event] = []
         rows: list[int] = []
-        masked: list[Tensor] = []
+        mask_BV = np.zeros(logits_BV.shape, dtype=bool)
         for row, is_finite in enumerate(logits_BV.isfinite().all(-1).tolist()):
             try:
-                masked.append(self._masked(slots[row], logits_BV[row], is_finite))
+                self._allow(slots[row], mask_BV[row], is_finite)
                 rows.append(row)
             except ValueError as error:
                 self.close(slots[row])
                 events.append(Failed(slots[row], error))
         if not rows:
             return events
+        forbidden_BV = torch.from_numpy(~mask_BV).to(logits_BV.device)
+        masked_BV = logits_BV.masked_fill(forbidden_BV, float("-inf"))[rows]
         slots = [slots[row] for row in rows]
         answers = [self.streams[slot] for slot in slots]
-        ids = choose(
-            [answer.sampler for answer in answers], torch.stack(masked), [answer.seen for answer in answers]
-        )
+        ids = choose([answer.sampler for answer in answers], masked_BV, [answer.seen for answer in answers])
         codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
         for row, slot, token, codes_K in zip(rows, slots, ids, codes_BK, strict=True):
             try:
@@ -195,6 +203,15 @@ class Generator:
             if isinstance(event, Finished) and self.held.get(event.slot, Special.END) != Special.END:
                 self._advance([event.slot], [Special.END], self._no_codes(1))
         return events
+
+    def _next_logits(self, slots: list[int], hidden_BD: Tensor) -> Tensor:
+        """Logits (B, V) after the last position of each slot."""
+        if self.steps is None:
+            return self.model.head(hidden_BD).float()
+        for slot, hidden_D in zip(slots, hidden_BD, strict=True):
+            if slot not in self._logits_V:  # it has just read its prompt
+                self._logits_V[slot] = self.model.head(hidden_D[None])[0].float()
+        return torch.stack([self._logits_V[slot] for slot in slots])
 
     def _require_slot(self, slot: int) -> None:
         allowed = f"0 to {self.num_slots - 1}"
@@ -242,45 +259,51 @@ class Generator:
             piece.states_TS[None].to(device),
         )
         self._hidden_D[slot] = hidden_BTD[0, -1]
+        self._logits_V.pop(slot, None)
 
     def _advance(self, slots: list[int], ids: list[int], codes_BK: Tensor) -> None:
         """Feeds one position to each of the slots."""
         if not slots:
             return
+        hidden_BD = self._fed(slots, ids, codes_BK)
+        for row, slot in enumerate(slots):
+            self._hidden_D[slot] = hidden_BD[row]
+            if slot in self.held:
+                self.held[slot] = int(ids[row])
+
+    def _fed(self, slots: list[int], ids: list[int], codes_BK: Tensor) -> Tensor:
+        """States (B, D) after one further position of each slot."""
+        if self.steps is not None:
+            hidden_BD, logits_BV = self.steps.advance(ids, codes_BK, self.cache, slots)
+            self._logits_V.update(zip(slots, logits_BV, strict=True))
+            return hidden_BD
         device = self.model.device
         none_B1 = torch.full((len(slots), 1), NO_CHUNK, device=device)
-        hidden_BTD = self.model.advance(
+        return self.model.advance(
             torch.tensor(ids, device=device)[:, None],
             codes_BK[:, None],
             none_B1,
             torch.zeros_like(none_B1, dtype=torch.bool),
             self.cache,
             torch.tensor(slots, device=device),
-        )
-        for row, slot in enumerate(slots):
-            self._hidden_D[slot] = hidden_BTD[row, -1]
-            if slot in self.held:
-                self.held[slot] = int(ids[row])
+        )[:, 0]
 
     def _no_codes(self, num_rows: int) -> Tensor:
         return torch.full((num_rows, self.model.depth.num_codebooks), NO_CODE, device=self.model.device)
 
-    def _masked(self, slot: int, logits_V: Tensor, is_finite: bool) -> Tensor:
-        """The stream's logits, at -inf where its grammar forbids the id.
+    def _allow(self, slot: int, mask_V: np.ndarray, is_finite: bool) -> None:
+        """Sets what the stream's grammar allows in a mask (V,) of bool.
 
         Raises:
             ValueError: nothing is allowed, or the network gave no finite numbers.
         """
         grammar = self.streams[slot].grammar
-        allowed_V = grammar.allowed_ids()
+        grammar.allow(mask_V)
         name = f"what may follow in slot {slot}, phase {grammar.phase.value},"
-        require(
-            bool(allowed_V.any()), name, "nothing", "at least one id", "Check the request and the grammar."
-        )
+        require(bool(mask_V.any()), name, "nothing", "at least one id", "Check the request and the grammar.")
         name = f"the logits of slot {slot}"
         remedy = "Check the weights and the prompt."
         require(is_finite, name, "NaN or infinite", "finite numbers", remedy)
-        return logits_V.masked_fill(~allowed_V.to(logits_V.device), float("-inf"))
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
         """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""
@@ -294,7 +317,11 @@ class Generator:
                 seen = [answer.sounded[1 + codebook] for answer in answers]
                 return torch.tensor(choose(samplers, logits_MC, seen), device=logits_MC.device)
 
-            semantic_MD = self.model.embed(torch.tensor([ids[i] for i in rows], device=hidden_BD.device))
+            semantic = [ids[i] for i in rows]
+            if self.steps is not None:
+                codes_BK[rows] = self.steps.codes(hidden_BD[rows], semantic, choose_codes)
+                return codes_BK
+            semantic_MD = self.model.embed(torch.tensor(semantic, device=hidden_BD.device))
             codes_BK[rows] = self.model.depth.generate(
                 hidden_BD[rows], semantic_MD, self.model.codebook_vectors, choose_codes
             )

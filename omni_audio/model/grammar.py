@@ -4,8 +4,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from enum import Enum
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from omni_audio.model.events import FinishReason
 from omni_audio.model.request import GenerationRequest
@@ -36,15 +35,12 @@ class Grammar(ABC):
         self.num_frames = self.in_phase = 0
 
     @abstractmethod
-    def allowed_ids(self) -> Tensor:
-        """(V,) bool mask of the ids that may come next."""
+    def allow(self, mask_V: np.ndarray) -> None:
+        """Sets the ids that may come next in a mask (V,) of bool that is false everywhere."""
 
     @abstractmethod
     def push(self, token: int) -> FinishReason | None:
         """Takes the chosen id; returns a reason when the answer is over."""
-
-    def _no_ids(self) -> Tensor:
-        return torch.zeros(self.vocabulary.size, dtype=torch.bool)
 
     @property
     def _frames(self) -> slice:
@@ -65,9 +61,8 @@ class AnswerGrammar(Grammar):
         self.form: FormState | None = request.text_form.begin() if request.text_form is not None else None
         """Of the text, or of the call once it has begun."""
 
-    def allowed_ids(self) -> Tensor:
+    def allow(self, mask_V: np.ndarray) -> None:
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
-        mask_V = self._no_ids()
         speaks = self.request.mode is Mode.REPLY_AUDIO
         if self.phase in (Phase.OPENING, Phase.TEXT):
             must_call = self.phase is Phase.OPENING and self.request.tool_required
@@ -83,7 +78,6 @@ class AnswerGrammar(Grammar):
             mask_V[self._frames] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
             mask_V[Special.TEXT_END] = self.phase is Phase.FRAMES and self.in_phase == 0
-        return mask_V
 
     def push(self, token: int) -> FinishReason | None:
         if token == Special.END:
@@ -132,14 +126,12 @@ class ScriptGrammar(Grammar):
         """Ids that come next without a choice."""
         self._next_word()
 
-    def allowed_ids(self) -> Tensor:
-        mask_V = self._no_ids()
+    def allow(self, mask_V: np.ndarray) -> None:
         if self.given:
             mask_V[self.given[0]] = True
-            return mask_V
+            return
         mask_V[self._frames] = self.in_phase < self.most_frames[0]
         mask_V[Special.NEXT_WORD if self.pieces else Special.END] = self.in_phase > 0
-        return mask_V
 
     def push(self, token: int) -> FinishReason | None:
         if token == Special.END:

@@ -32,6 +32,11 @@ class KVStore(Protocol):
 
     numbers: Tensor
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """The tensors that it consists of, all alike but for their last width; see parted() and whole()."""
+        ...
+
     def layers(self) -> "list[KVStore]":
         """The store of each layer; they share their memory with this one."""
         ...
@@ -64,6 +69,10 @@ class FullStore:
 
     numbers: Tensor
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return (self.numbers,)
+
     def layers(self) -> list[KVStore]:
         return [FullStore(numbers) for numbers in self.numbers]
 
@@ -92,6 +101,10 @@ class Int8Store:
     numbers: Tensor
     scales: Tensor
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.numbers, self.scales
+
     def layers(self) -> list[KVStore]:
         return [Int8Store(numbers, scales) for numbers, scales in zip(self.numbers, self.scales, strict=True)]
 
@@ -114,6 +127,16 @@ class Int8Store:
     @property
     def num_bytes(self) -> int:
         return self.numbers.nbytes + self.scales.nbytes
+
+
+def parted(vectors: Tensor, num_parts: int) -> tuple[Tensor, ...]:
+    """What a store of so many parts keeps of vectors (..., H)."""
+    return (vectors,) if num_parts == 1 else _rounded(vectors)
+
+
+def whole(parts: tuple[Tensor, ...]) -> Tensor:
+    """The vectors (..., H) that a store keeps as these parts."""
+    return parts[0] if len(parts) == 1 else parts[0] * parts[1]
 
 
 def _put(layer: Tensor, rows_J: Tensor, vectors_JH: Tensor) -> None:

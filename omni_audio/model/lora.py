@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.heads import HeadProduct
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.tables import Int8Table
 
 PRODUCTS = {"depth.head_product": "depth.heads", "depth.asked_product": "depth.asked_vectors"}
 """The products that stand for a linear, and the K matrices each of them takes."""
@@ -283,6 +284,9 @@ def fold_lora(model: OmniModel) -> None:
 
         for name in packed:
             model.set_submodule(name, dequantized(model.get_submodule(name)))
+        for name, module in list(model.named_modules()):
+            if isinstance(module, Int8Table):
+                model.set_submodule(name, module.whole())
         model.float()
     for name, layer in layers.items():
         if layer.kept is None:

@@ -27,6 +27,7 @@ from omni_audio.model.build import (
     nf4_config,
     read_json,
     require_new,
+    save_weights,
     whole_folder,
 )
 from omni_audio.model.heads import digits_of_ids
@@ -35,6 +36,7 @@ from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
 from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.int8_rows import StoredWeights
 
 OF_SOURCE = ("name", "date", "fingerprint", "figures")
 """What a card tells of the full weights alone; an NF4 card has it under `source`."""
@@ -55,7 +57,7 @@ def _card(source: Path, out: Path, config: NF4Config) -> dict[str, Any]:
 
 
 def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
-    """Writes the NF4 build of a build of full weights: tokenizer and text as they are, the network packed.
+    """Writes the NF4 build of a build of full weights: text as it is, network and tokenizer as `config` says.
 
     Raises:
         ValueError: `out` is there already or lies in the source; the source is NF4 already, holds a tokenizer only,
@@ -71,7 +73,7 @@ def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
     )
     require_new(out)
     model = load_model(source)
-    load_tokenizer(source)
+    tokenizer = load_tokenizer(source)
     TextTokenizer.load(source / TEXT)
     card = _card(source, out, config)
     from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
@@ -80,8 +82,11 @@ def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
     quantize_model(model, config)
     with whole_folder(out) as draft:
         save_packed(model, config, draft / MODEL_WEIGHTS)
-        for name in (TOKENIZER_WEIGHTS, TEXT):
-            shutil.copyfile(source / name, draft / name)
+        if config.tokenizer_int8:
+            save_weights(tokenizer.shipped_state(), draft / TOKENIZER_WEIGHTS, StoredWeights.int8)
+        else:
+            shutil.copyfile(source / TOKENIZER_WEIGHTS, draft / TOKENIZER_WEIGHTS)
+        shutil.copyfile(source / TEXT, draft / TEXT)
         (draft / CARD).write_text(json.dumps(card, indent=2) + "\n")
         plain = read_json("build config", source / CONFIG) | {NF4: to_plain(config)}
         (draft / CONFIG).write_text(json.dumps(plain, indent=2) + "\n")

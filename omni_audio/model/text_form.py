@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
-from torch import Tensor
 
 from omni_audio.checks import NotAllowedError, require
 from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
@@ -31,7 +29,7 @@ class FormState:
     def __init__(self, matcher: LLMatcher, num_text: int) -> None:
         self._matcher, self._num_text = matcher, num_text
 
-    def allowed(self) -> Tensor:
+    def allowed(self) -> np.ndarray:
         """(num_text,) bool: the text ids, counted from the first, that may come next; none behind a text's end.
 
         Raises:
@@ -39,7 +37,7 @@ class FormState:
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         self._check()
-        return torch.from_numpy(np.unpackbits(bits, count=self._num_text, bitorder="little").astype(bool))
+        return np.unpackbits(bits, count=self._num_text, bitorder="little").view(bool)
 
     @property
     def may_end(self) -> bool:

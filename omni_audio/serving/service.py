@@ -16,6 +16,7 @@ import orjson
 import torch
 
 from omni_audio.model.assistant import Assistant
+from omni_audio.model.compiled import CompiledSteps
 from omni_audio.model.generate import Generator
 from omni_audio.serving.access_log import note_answer
 from omni_audio.serving.answer_context import AnswerContext
@@ -62,6 +63,9 @@ class ChatService:
     Args:
         assistant: the build in memory.
         config: of the server.
+
+    Raises:
+        ValueError: config.compile is set for a network whose steps cannot be compiled.
     """
 
     def __init__(self, assistant: Assistant, config: ServerConfig) -> None:
@@ -76,8 +80,13 @@ class ChatService:
         self.metrics = ServerMetrics(config.num_slots)
         self.prices = PriceTable(config.prices, self.model_id, self._model_ids())
         self.rate_limiter = RateLimiter(config.rate_limits)
+        steps = CompiledSteps(assistant.model) if config.compile else None
+        if steps is not None:
+            steps.warm_up(config.num_slots, config.kv_format)
         self.engine = Engine(
-            make_generator=partial(Generator, assistant.model, config.num_slots, kv_format=config.kv_format),
+            make_generator=partial(
+                Generator, assistant.model, config.num_slots, kv_format=config.kv_format, steps=steps
+            ),
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,

@@ -127,6 +127,7 @@ class ServerConfig:
         port: TCP port, 0 for any free one.
         num_slots: conversations that are generated at once.
         kv_format: how their keys and values are kept; int8 takes about a quarter of the memory, and rounds.
+        compile: decode steps by torch.compile; the start takes minutes longer the first time.
         queue_limit: requests that may wait for a slot; more get 503.
         outbox_limit_events: events that may wait for one reader before it is dropped as stalled.
         body_limit_bytes: the largest request body.
@@ -152,6 +153,7 @@ class ServerConfig:
     port: int = 8000
     num_slots: int = 4
     kv_format: KVFormat = KVFormat.float32
+    compile: bool = False
     queue_limit: int = 32
     outbox_limit_events: int = 2048
     body_limit_bytes: int = 32 * 2**20

@@ -37,7 +37,8 @@ class RuntimeConfig:
         precision: float32, or bfloat16 autocast over float32 weights.
         num_threads: CPU threads of torch; None takes what OMP_NUM_THREADS says, else every core this process may use.
         deterministic: refuse kernels that do not repeat bit for bit.
-        compile: the stage `model` trains blocks that torch.compile made; the first steps take up to a minute longer.
+        compile: the stage `model` trains blocks that torch.compile made, the first steps taking up to a minute longer;
+            `serve` compiles its decode steps (server.compile).
     """
 
     device: Device = Device.auto

@@ -6,7 +6,7 @@ from omni_audio.audio.units import FRAME_RATE_HZ, PATCH_MEL_FRAMES
 from omni_audio.checks import require
 from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.attention import AttentionBackend
-from omni_audio.training.compiling import check_compiler
+from omni_audio.model.compiler import check_compiler
 from omni_audio.training.runtime import resolve_device
 
 if TYPE_CHECKING:

@@ -1,22 +1,36 @@
 """Settings of NF4, apart from bitsandbytes, which takes long to import."""
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class TableFormat(Enum):
+    """How look-up tables are held: 8-bit integers with a scale a row, or numbers of 16 or 32 bits."""
+
+    int8 = "int8"
+    bfloat16 = "bfloat16"
+    float32 = "float32"
 
 
 @dataclass(kw_only=True, slots=True)
 class NF4Config:
-    """Which linears become NF4.
+    """Which linears become NF4, and what becomes of the rest.
 
     Attributes:
         blocks: those of the stack.
         depth: those of the depth decoder.
         heads: the main head.
-        embeddings_bfloat16: hold look-up tables in bfloat16, which needs no product and so no NF4.
+        frames: those of the frame embedding whose input width is a multiple of 64.
+        tables: look-up tables, of which a step reads a few rows: these are turned into floats as they are read.
         double_quant: quantise the block maxima too.
+        tokenizer_int8: a build that is written stores the audio tokenizer's matrices as 8-bit rows (int8_rows); in
+            memory they are floats.
     """
 
     blocks: bool = True
     depth: bool = True
     heads: bool = True
-    embeddings_bfloat16: bool = True
+    frames: bool = True
+    tables: TableFormat = TableFormat.int8
     double_quant: bool = True
+    tokenizer_int8: bool = True

@@ -26,6 +26,18 @@ class StoredWeights(Enum):
     int8 = "int8"
 
 
+def rounded_rows(matrix_RC: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix as 8-bit integers (R, C) and scales (R,), float32."""
+    rows_RC = matrix_RC.detach().float()
+    scale_R = rows_RC.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / _STEPS
+    return (rows_RC / scale_R[:, None]).round().to(torch.int8), scale_R
+
+
+def whole_rows(numbers_RC: Tensor, scale_R: Tensor) -> Tensor:
+    """The matrix that these stand for, float32."""
+    return numbers_RC.float() * scale_R[:, None]
+
+
 def pack_rows(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Float matrices `NAME.weight` (R, C), C >= 64, become int8; `NAME.weight.row_scale` (R,) float32 stands beside.
 
@@ -37,10 +49,7 @@ def pack_rows(state: dict[str, Tensor]) -> dict[str, Tensor]:
         if not is_matrix or tensor.shape[1] < LEAST_COLUMNS:
             packed[name] = tensor
             continue
-        rows_RC = tensor.detach().float()
-        scale_R = rows_RC.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / _STEPS
-        packed[name] = (rows_RC / scale_R[:, None]).round().to(torch.int8)
-        packed[name + SCALE] = scale_R
+        packed[name], packed[name + SCALE] = rounded_rows(tensor)
     return packed
 
 
@@ -61,5 +70,5 @@ def unpack_rows(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         scale_R = tensors.get(name + SCALE)
         if tensor.dtype == torch.int8 and (scale_R is None or scale_R.shape != tensor.shape[:1]):
             raise unreadable(path, f"{name} holds 8-bit integers without one {SCALE} a row")
-        found[name] = tensor if scale_R is None else tensor.float() * scale_R[:, None]
+        found[name] = tensor if scale_R is None else whole_rows(tensor, scale_R)
     return found

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from omni_audio.checks import require
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.reference import BLOCK
+from omni_audio.weight_quant.tables import hold_tables
 
 
-def _is_chosen(name: str, config: NF4Config) -> bool:
+def _is_chosen(name: str, linear: nn.Linear, config: NF4Config) -> bool:
     top = name.split(".")[0]
+    if top == "frames":
+        return config.frames and linear.in_features % BLOCK == 0
     return {"blocks": config.blocks, "depth": config.depth, "head": config.heads}.get(top, False)
 
 
@@ -27,7 +30,7 @@ def chosen_linears(model: nn.Module, config: NF4Config) -> list[tuple[str, nn.Li
     chosen = [
         (name, module)
         for name, module in model.named_modules()
-        if type(module) is nn.Linear and _is_chosen(name, config)
+        if type(module) is nn.Linear and _is_chosen(name, module, config)
     ]
     if not chosen:
         raise ValueError(
@@ -60,6 +63,8 @@ def empty_layer(linear: nn.Linear, double_quant: bool) -> Linear4bit:
         device="meta",
     )
     layer.support_avx512bf16_for_cpu = False
+    if layer.bias is not None:
+        layer.bias.requires_grad_(False)
     return layer.train(linear.training)
 
 
@@ -94,13 +99,6 @@ def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
     setattr(model.get_submodule(parent), child, module)
 
 
-def embeddings_to_bfloat16(model: nn.Module) -> None:
-    """Look-up tables in bfloat16, in place."""
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            module.to(torch.bfloat16)
-
-
 def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     """Replaces the chosen linears by NF4 ones, in place; returns their names.
 
@@ -118,8 +116,7 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     chosen = chosen_linears(model, config)
     for name, linear in chosen:
         replace_module(model, name, _to_nf4(linear, config.double_quant))
-    if config.embeddings_bfloat16:
-        embeddings_to_bfloat16(model)
+    hold_tables(model, config.tables)
     return [name for name, _ in chosen]
 
 

@@ -19,17 +19,18 @@ from torch import Tensor, nn
 from omni_audio.checks import require_same_tensors, unreadable
 from omni_audio.plain import to_plain
 from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.int8_rows import SCALE
 from omni_audio.weight_quant.nf4 import (
     chosen_linears,
-    embeddings_to_bfloat16,
     empty_layer,
     make_weight,
     replace_module,
 )
 from omni_audio.weight_quant.reference import BLOCK
 from omni_audio.weight_quant.stored import StoredTensor, stored_file
+from omni_audio.weight_quant.tables import hold_tables
 
-FORMAT = "omni-audio nf4 1"
+FORMAT = "omni-audio nf4 2"
 MAXIMA_BLOCK = 256
 """Block maxima that share a scale in bitsandbytes' double quantisation."""
 
@@ -39,6 +40,7 @@ MAXIMA, SCALES, MEAN = "absmax", "nested_absmax", "nested_offset"
 
 DTYPES = {
     torch.bool: "BOOL",
+    torch.int8: "I8",
     torch.uint8: "U8",
     torch.float16: "F16",
     torch.bfloat16: "BF16",
@@ -51,9 +53,10 @@ def _facts(config: NF4Config) -> dict[str, str]:
     return {"format": FORMAT, "nf4": json.dumps(to_plain(config), sort_keys=True)}
 
 
-def _stored_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Of what is not packed: float32 is stored in half precision, as in every build."""
-    return torch.float16 if dtype == torch.float32 else dtype
+def _stored_dtype(name: str, tensor: Tensor) -> torch.dtype:
+    """Of what is not packed: float32 is stored in half precision, as in every build, but for the scales of rows."""
+    is_halved = tensor.dtype == torch.float32 and not name.endswith(SCALE)
+    return torch.float16 if is_halved else tensor.dtype
 
 
 def _plain_state(model: nn.Module, layers: dict[str, Linear4bit]) -> dict[str, Tensor]:
@@ -65,7 +68,7 @@ def _plain_state(model: nn.Module, layers: dict[str, Linear4bit]) -> dict[str, T
 def save_packed(model: nn.Module, config: NF4Config, path: Path) -> None:
     """Writes the weights of a network that quantize_model() made NF4 with this config."""
     layers = {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
-    tensors = {name: t.to(_stored_dtype(t.dtype)) for name, t in _plain_state(model, layers).items()}
+    tensors = {name: t.to(_stored_dtype(name, t)) for name, t in _plain_state(model, layers).items()}
     for name, layer in layers.items():
         weight: Any = layer.weight
         state: Any = weight.quant_state
@@ -86,7 +89,7 @@ def _expected(
     layers: dict[str, Linear4bit], plain: dict[str, Tensor], double_quant: bool
 ) -> dict[str, StoredTensor]:
     """What the file of such a network holds."""
-    found = {name: StoredTensor(DTYPES[_stored_dtype(t.dtype)], tuple(t.shape)) for name, t in plain.items()}
+    found = {name: StoredTensor(DTYPES[_stored_dtype(name, t)], tuple(t.shape)) for name, t in plain.items()}
     found[CODE_VALUES] = StoredTensor("F32", (16,))
     if double_quant:
         found[MAXIMA_VALUES] = StoredTensor("F32", (256,))
@@ -162,8 +165,7 @@ def load_packed(model: nn.Module, config: NF4Config, path: Path) -> None:
     for name, linear in chosen_linears(model, config):
         layers[name] = empty_layer(linear, config.double_quant)
         replace_module(model, name, layers[name])
-    if config.embeddings_bfloat16:
-        embeddings_to_bfloat16(model)
+    hold_tables(model, config.tables)
     plain = _plain_state(model, layers)
     require_same_tensors(path, stored.tensors, _expected(layers, plain, config.double_quant))
     values = {name: _read(path, name) for name in (CODE_VALUES, MAXIMA_VALUES) if name in stored.tensors}

@@ -138,7 +138,7 @@ def scripted_server(live_server, assistant, monkeypatch):
 
     @contextlib.contextmanager
     def make(script, step_s=0.0, assistant=assistant, **options):
-        def generator(_model, num_slots, kv_format):
+        def generator(_model, num_slots, kv_format, steps):
             made = ScriptedGenerator(assistant, num_slots)
             made.script, made.step_s = script, step_s
             return made

@@ -1,16 +1,23 @@
 """Packed 4-bit integers: the product is that of the weights they stand for, and these are near to what was packed."""
 
 import copy
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from omni_audio.cli import main
 from omni_audio.model.assistant import Assistant, WeightQuant
 from omni_audio.model.nf4_build import quantize_build
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant import int4
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.int4 import GROUP, Int4Linear, pack_model
 from omni_audio.weight_quant.nf4 import chosen_linears
@@ -63,6 +70,54 @@ def test_a_build_answers_in_it(tiny_build: Path) -> None:
     with torch.no_grad():
         expected, got = full.model.head(states_D), packed.model.head(states_D)
     assert 0 < (got - expected).norm() / expected.norm() < 0.2
+
+
+def test_every_command_answers_in_it(
+    tiny_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed: list[str] = []
+    monkeypatch.setattr(int4, "pack_model", lambda model: packed.append("model") or pack_model(model))
+    clip = Path(__file__).parents[1] / "data" / "allison-vm-msgsaved.flac"
+    build = ["--build", str(tiny_build), "--int4"]
+    for words in (
+        ["say", "hi", "--out", str(tmp_path / "a.wav")], ["transcribe", str(clip)], ["chat", "--text", "hi"],
+    ):  # fmt: skip
+        assert main.main([*words, *build]) == 0
+    assert len(packed) == 3
+    with pytest.raises(SystemExit):
+        main.main(["chat", "--text", "hi", *build, "--nf4"])
+
+
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+def test_processors_with_fewer_instructions_compute_the_same(capability: str) -> None:
+    """In a process of its own: torch reads the variable once, and packs as its kernels there read."""
+    script = (
+        "import torch\n"
+        "from omni_audio.weight_quant.int4 import Int4Linear\n"
+        "torch.manual_seed(0)\n"
+        "print(torch.backends.cpu.get_cpu_capability().lower())\n"
+        "layer = Int4Linear(torch.nn.Linear(128, 40))\n"
+        "print(layer(torch.randn(3, 128)).tolist())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "ATEN_CPU_CAPABILITY": capability},
+    )
+    used, made = done.stdout.splitlines()
+    assert used == capability
+    torch.manual_seed(0)
+    linear = nn.Linear(128, 40)
+    expected = Int4Linear(linear)(torch.randn(3, 128))
+    torch.testing.assert_close(torch.tensor(json.loads(made)), expected, atol=1e-2, rtol=1e-2)
+
+
+def test_a_format_that_is_none_is_named(tiny_build: Path) -> None:
+    unknown: Any = "int3"
+    with pytest.raises(ValueError, match=r"weight_quant = 'int3' is not allowed: expected none, nf4, int4\."):
+        Assistant.load(tiny_build, unknown)
 
 
 def test_it_is_for_full_weights_on_a_cpu_without_adapters(tiny_build: Path, tmp_path: Path) -> None:

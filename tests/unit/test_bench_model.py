@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 
+import bench_grammar
 import bench_joint_decoding
 import bench_model
 import bench_one_row
@@ -90,7 +92,7 @@ def test_measured_limits_are_positive():
 def test_nf4_step_is_measured_in_three_formats(model: OmniModel):
     case = bench_model.measure_nf4(model, batch=1, context=8, num_steps=2, repeats=2)
     medians = {side: statistics.median(times) for (side, _), times in case.times_ms.items()}
-    assert medians.keys() == {weights.value for weights in Weights}
+    assert medians.keys() == {"float32", "bfloat16", "nf4"}
     assert case.figures["nf4_vs_fp32_step"] == medians["nf4"] / medians["float32"]
     assert case.figures["nf4_vs_bf16_step"] == medians["nf4"] / medians["bfloat16"]
     assert case.facts["nf4_weight_bytes"] < case.facts["bfloat16_weight_bytes"] < step_bytes(model)
@@ -136,6 +138,26 @@ def test_prefill_and_decode_are_measured_beside_the_peer(model: OmniModel, peer,
     ways = {name for side, name in decode.times_ms if side == "transformers"}
     assert ways == {"sdpa, dynamic cache", "sdpa, static cache"}
     assert prefill.figures["ours_tokens_per_s"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_compiled_steps_are_measured_beside_the_peer(model: OmniModel, peer):
+    case = bench_model.measure_compiled(model, peer, 1, model.config.window, num_steps=2, repeats=2)
+    assert {side for side, _ in case.times_ms} == {
+        "ours", "ours, as written", "ours, int4", "transformers", "transformers, compiled",
+    }  # fmt: skip
+    assert case.figures["ratio"] == case.median_ms("ours") / case.median_ms("transformers")
+    assert case.figures["compiled_int4_vs_transformers"] == case.ratio("ours, int4", "transformers")
+    bench_model.add_limits([case, Case("memory bandwidth", {}, {}, {"gb_per_s": 1.0})])
+    assert case.figures["bandwidth_fraction"] > 0
+    assert {"compiled_vs_transformers", "compiled_vs_compiled"} <= bench_model.headline([case]).keys()
+
+
+def test_what_grammars_cost_is_part_of_a_step():
+    line = bench_grammar.measure(untrained_model("tiny"), num_streams=2, num_steps=3)
+    assert 0 < line["grammar_share"] < 1
+    assert 0 < 2 * line["grammar_us"] / 1000 < line["step_ms"]
 
 
 def test_a_training_step_changes_the_stack_alone(peer):

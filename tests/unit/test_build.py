@@ -151,8 +151,8 @@ def test_a_broken_save_leaves_no_build(
 
 
 def test_nf4_is_really_used(tiny_build: Path) -> None:
-    assert num_packed(load_assistant(tiny_build, nf4=False).model) == 0
-    packed = num_packed(load_assistant(tiny_build, nf4=True).model)
+    assert num_packed(load_assistant(tiny_build).model) == 0
+    packed = num_packed(load_assistant(tiny_build, "nf4").model)
     assert packed > 5
     for name in ("nf4", WeightQuant.NF4):
         assert num_packed(Assistant.load(tiny_build, name).model) == packed

@@ -295,4 +295,4 @@ def test_speed_changes_the_length_of_what_is_spoken(words, in_empty_folder, tiny
 @pytest.mark.parametrize("quant", ["nf4", "int4"])
 def test_eval_does_not_ignore_the_number_format_of_serve(quant, tiny_build, in_empty_folder, capsys):
     assert main.main(["eval", f"build={tiny_build}", f"weight_quant={quant}"]) == 2
-    assert "Set eval.weight_quant=none, nf4 or both instead." in one_line(capsys.readouterr().err)
+    assert "Set eval.weight_quant=none, nf4, int4 or both instead." in one_line(capsys.readouterr().err)

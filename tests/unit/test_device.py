@@ -74,7 +74,7 @@ def test_servers_and_commands_hand_the_device_on(tiny_build: Path, devices: list
     for load in (
         lambda: server.make_server(ServerConfig(build=tiny_build), device=CHOSEN),
         lambda: server.serve(ServerConfig(build=tiny_build), CHOSEN),
-        lambda: load_assistant(tiny_build, nf4=False, device=CHOSEN),
+        lambda: load_assistant(tiny_build, device=CHOSEN),
     ):
         with pytest.raises(LoadedError):
             load()

@@ -249,6 +249,20 @@ def test_nf4_is_paired_with_full_precision(corpus, tmp_path):
     assert "memory_saving_percent" in only.absent
 
 
+def test_int4_is_measured_alone(corpus, tmp_path):
+    loaded = []
+
+    def load(build, quant):
+        loaded.append(quant)
+        return FakeSubject()
+
+    results = evaluate(config_for(corpus, tmp_path, weight_quant=EvalWeightQuant.int4), load)
+    assert loaded == ["int4"]
+    assert results.record["weight_quant"] == "int4"
+    assert results["wer_percent"].value == 0
+    assert {"fp16_weight_bytes", "nf4_weight_bytes", "nf4_wer_percent"} <= results.absent.keys()
+
+
 def test_the_same_seed_gives_the_same_figures(corpus, tmp_path):
     names = ("wer_percent", "cer_percent", "tool_exact_percent", "shuffled_tool_exact_percent")
     config = config_for(corpus, tmp_path, num_items=6, num_tool_items=6, num_nf4_items=6)

@@ -39,15 +39,15 @@ from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant import packed
-from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.config import NF4Config, TableFormat
 from omni_audio.weight_quant.nf4 import quantize_model, weight_bytes
 from omni_audio.weight_quant.report import bits_report
 
 CONFIGS = [
     NF4Config(),
     NF4Config(double_quant=False),
-    NF4Config(depth=False, embeddings_bfloat16=False),
-    NF4Config(blocks=False, heads=False),
+    NF4Config(depth=False, tables=TableFormat.float32),
+    NF4Config(blocks=False, heads=False, tables=TableFormat.bfloat16),
 ]
 
 
@@ -117,10 +117,11 @@ def test_logits_have_the_same_bytes_as_of_packing_while_loading(
     assert weight_bytes(stored.model) == weight_bytes(whole.model)
 
 
-def test_a_reply_is_the_same_and_the_build_may_go_meanwhile(tiny_build: Path, broken: Path) -> None:
+def test_a_reply_is_the_same_and_the_build_may_go_meanwhile(tiny_build: Path, tmp_path: Path) -> None:
     request = GenerationRequest(mode=Mode.REPLY_AUDIO, max_text_tokens=8, max_frames=8, temperature=1.0)
-    stored = Assistant.load(broken)
-    shutil.rmtree(broken)
+    quantize_build(tiny_build, tmp_path / "nf4", NF4Config(tokenizer_int8=False))
+    stored = Assistant.load(tmp_path / "nf4")
+    shutil.rmtree(tmp_path / "nf4")
     turns = [Turn(role=Role.USER, pcm_S=torch.sin(torch.arange(6400) / 9))]
     ours = stored.reply(turns, request)
     theirs = Assistant.load(tiny_build, WeightQuant.NF4).reply(turns, request)
@@ -133,17 +134,53 @@ def test_a_reply_is_the_same_and_the_build_may_go_meanwhile(tiny_build: Path, br
 def test_the_folder_is_a_build_like_any_other(tiny_build: Path, nf4: Path) -> None:
     assert {path.name for path in nf4.iterdir()} == {path.name for path in tiny_build.iterdir()}
     assert [path.name for path in nf4.parent.iterdir()] == [nf4.name], "no draft is left"
-    for name in (TOKENIZER_WEIGHTS, TEXT):
-        assert (nf4 / name).read_bytes() == (tiny_build / name).read_bytes()
+    assert (nf4 / TEXT).read_bytes() == (tiny_build / TEXT).read_bytes()
     card = load_card(nf4)
     assert card["name"] == nf4.name
     assert card["source"]["name"] == tiny_build.name
     assert len(card["source"]["weights"]) == 16
     assert card["weight_quant"] == {
-        "format": "nf4", "blocks": True, "depth": True, "heads": True,
-        "embeddings_bfloat16": True, "double_quant": True,
+        "format": "nf4", "blocks": True, "depth": True, "heads": True, "frames": True,
+        "tables": "int8", "double_quant": True, "tokenizer_int8": True,
     }  # fmt: skip
     assert card["limits"] == "untrained"
+
+
+def test_the_tokenizer_is_stored_in_8_bits_or_as_it_is(tiny_build: Path, nf4: Path, tmp_path: Path) -> None:
+    stored, full = load_file(nf4 / TOKENIZER_WEIGHTS), load_file(tiny_build / TOKENIZER_WEIGHTS)
+    rounded = [name for name, tensor in stored.items() if tensor.dtype == torch.int8]
+    wide = {name for name, t in full.items() if t.dim() == 2 and t.shape[1] >= 64}
+    assert set(rounded) == {name for name in wide if name.endswith(".weight")}
+    assert rounded, "the tiny tokenizer has a wide matrix"
+    for name in rounded:
+        step_R = full[name].float().abs().amax(1) / 127
+        whole = stored[name].float() * stored[f"{name}.row_scale"][:, None]
+        assert ((whole - full[name].float()).abs() <= 0.51 * step_R[:, None]).all()
+    quantize_build(tiny_build, tmp_path / "nf4", NF4Config(tokenizer_int8=False))
+    assert (tmp_path / "nf4" / TOKENIZER_WEIGHTS).read_bytes() == (
+        tiny_build / TOKENIZER_WEIGHTS
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(("tables", "bits"), [("int8", 8.5), ("bfloat16", 16), ("float32", 32)])
+def test_tables_are_held_and_stored_as_asked(
+    tiny_build: Path, tmp_path: Path, tables: str, bits: float
+) -> None:
+    """Rows of 64 numbers; float32 is stored in 16 bits, as in every build."""
+    quantize_build(tiny_build, tmp_path / "nf4", NF4Config(tables=TableFormat(tables)))
+    model, full = Assistant.load(tmp_path / "nf4").model, load_model(tiny_build)
+    names = [name for name, module in full.named_modules() if isinstance(module, torch.nn.Embedding)]
+    assert names == ["embed", "frames.table", "depth.embed"]
+    for name in names:
+        table, own = model.get_submodule(name), full.get_submodule(name)
+        held = sum(parameter.nbytes for parameter in table.parameters())
+        assert 8 * held / own.get_parameter("weight").numel() == bits
+        ids = torch.tensor([[3, 0], [7, 3]])
+        step = own(ids).abs().amax(-1, keepdim=True) / 127
+        assert ((table(ids).float() - own(ids)).abs() <= 0.51 * step).all()
+        stored = load_file(tmp_path / "nf4" / MODEL_WEIGHTS)
+        stored_bytes = sum(tensor.nbytes for key, tensor in stored.items() if key.startswith(f"{name}."))
+        assert 8 * stored_bytes / own.get_parameter("weight").numel() == min(bits, 16)
 
 
 def test_the_card_names_the_fingerprint_of_the_source_and_does_not_bear_it(
@@ -262,8 +299,9 @@ def test_bits_are_those_of_the_file(nf4: Path, tiny_build: Path) -> None:
     for ours, theirs in zip(report.modules, full.modules, strict=True):
         assert (ours.module, ours.num_parameters) == (theirs.module, theirs.num_parameters)
     of = {row.module: row for row in report.rows}
-    for name in ("embedding", "hearing", "tokenizer"):
-        assert of[name].bits_per_parameter == pytest.approx(16, abs=0.1)
+    assert of["hearing"].bits_per_parameter == pytest.approx(16, abs=0.1)
+    for name in ("embedding", "tokenizer"):
+        assert 8 < of[name].bits_per_parameter < 16
     assert 4.1 < of["head"].bits_per_parameter < 4.2
     for name in ("blocks", "depth"):
         assert of["head"].bits_per_parameter < of[name].bits_per_parameter < 16

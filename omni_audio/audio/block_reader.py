@@ -180,7 +180,7 @@ class BlockReader:
         channels = _channels(frame)
         mono = channels.mean(axis=0)
         if not np.abs(mono).max(initial=0.0) <= MAX_MAGNITUDE:  # NaN compares with nothing
-            where = f"NaN, infinity or more than {MAX_MAGNITUDE:g} at {self.read_s:.2f} s"
+            where = f"NaN, infinity or beyond {MAX_MAGNITUDE:.0f} at {self.read_s:.2f} s"
             raise AudioError("samples", where, "finite numbers", "Check how the file was made.")
         magnitudes = np.abs(channels)
         is_flat = (channels[:, 1:] == channels[:, :-1]) & (magnitudes[:, 1:] >= _NEAR_FULL_SCALE)

@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_done(build, in_empty_folder, capsys, names, out
         ),
         (
             encoded("WAV", pcm=np.append(tone(), np.float32("nan")), subtype="FLOAT"),
-            "samples = 'NaN or infinity at 1.00 s' is not allowed: expected finite numbers",
+            "samples = 'NaN, infinity or beyond 4294967296 at 1.00 s' is not allowed: expected finite numbers",
         ),
         (encoded("WAV", rate_hz=4000), "rate_hz = 4000 is not allowed: expected 8000 to 192000"),
         (encoded("WAV", rate_hz=384_000), "rate_hz = 384000 is not allowed"),

@@ -15,7 +15,7 @@ whatever has become of those before. The requests are sound files, by turns. A l
 
 By level: first audio, first token, the real-time factor (seconds from sending to the end of an answer, for a second of
 its sound; median), the share of answers with an underrun (sound that was due and had not come), seconds of sound a
-second, and requests by status. The client runs on the same machine and takes its share of it.
+second, and requests by status. The client runs on the same machine and takes its share of it; it needs the extra `dev`.
 
 Writes table.md, serving.png and results.json into --out. The last line is JSON.
 

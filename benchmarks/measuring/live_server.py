@@ -15,7 +15,7 @@ import httpx
 from measuring.resident import rss_mib_of
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 20.0
 LAST_CHARS = 2000
 

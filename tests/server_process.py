@@ -85,12 +85,20 @@ class ServerProcess:
         return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS_PER_S
 
 
-@contextlib.contextmanager
-def running_server(build: Path, **options: object) -> Iterator[ServerProcess]:
-    """Runs a server with two keys on a free port of loopback until the end; options are those of ServerConfig."""
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_server(build: Path, *, stops_itself: bool = False, **options: object) -> Iterator[ServerProcess]:
+    """Runs a server with two keys on a free port of loopback until the end; it must live so long unless `stops_itself`.
+
+    Further options are those of ServerConfig.
+    """
+    port = free_port()
     config = pickle.dumps(ServerConfig(build=build, port=port, **options))
     environment = {**os.environ, "OMNI_AUDIO_API_KEYS": ",".join(KEYS), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, env=environment)
@@ -106,7 +114,9 @@ def running_server(build: Path, **options: object) -> Iterator[ServerProcess]:
                 assert time.monotonic() < deadline_s, "the server did not start"
                 time.sleep(0.1)
             yield ServerProcess(url, process.pid, client)
-            assert process.poll() is None, f"the server ended with status {process.returncode}"
+            assert stops_itself or process.poll() is None, (
+                f"the server ended with status {process.returncode}"
+            )
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -21,8 +21,9 @@ from omni_audio.model.assistant import Assistant
 from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.logprobs import IdLogprobs
 from omni_audio.serving import service
+from omni_audio.serving.decoder import Decoder
 from omni_audio.serving.server import make_server
-from omni_audio.serving.settings import RequestLimits, ServerConfig
+from omni_audio.serving.settings import DecoderConfig, RequestLimits, ServerConfig
 from omni_audio.training.pipeline import run_stages
 
 START_TIMEOUT_S = 20.0
@@ -34,10 +35,31 @@ def assistant(tiny_build):
     return Assistant.load(tiny_build)
 
 
+class SharedDecoder:
+    """One decoder process for all servers that run in threads of the tests: each would else start its own."""
+
+    def __init__(self, decoder):
+        self.decode = decoder.decode
+
+    def start(self):
+        """It starts with the first clip."""
+
+    def stop(self):
+        """It serves others still."""
+
+
+@pytest.fixture(scope="session")
+def shared_decoder():
+    decoder = Decoder(DecoderConfig())
+    yield SharedDecoder(decoder)
+    decoder.stop()
+
+
 @contextlib.contextmanager
-def _live_server(assistant, build, **options):
+def _live_server(assistant, build, decoder, **options):
     """Runs a uvicorn server in a thread on a free port and yields its base URL."""
     server = make_server(ServerConfig(build=build, port=0, **options), assistant)
+    server.config.app.state.service.decoder = decoder
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -55,9 +77,11 @@ def _live_server(assistant, build, **options):
 
 
 @pytest.fixture(scope="session")
-def live_server(assistant, tiny_build):
+def live_server(assistant, tiny_build, shared_decoder):
     """Makes servers of the tiny build, or of another assistant: `with live_server(num_slots=1) as url`."""
-    return lambda assistant=assistant, **options: _live_server(assistant, tiny_build, **options)
+    return lambda assistant=assistant, **options: _live_server(
+        assistant, tiny_build, shared_decoder, **options
+    )
 
 
 @pytest.fixture(scope="session")

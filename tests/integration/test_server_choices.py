@@ -8,6 +8,8 @@ import openai
 import pytest
 from asking import MODEL, USER, ask, metrics_of, wait_until
 
+from omni_audio.serving.settings import RequestLimits
+
 FIELDS = {"seed": 7, "max_completion_tokens": 12}
 FREE_TIMEOUT_S = 1.0
 
@@ -47,6 +49,17 @@ def test_choices_plain_and_streamed(server_url, num_choices):
     ]
     assert (last.choices, last.usage) == ([], plain.usage)
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_as_many_choices_as_the_contract_has_wait_for_slots(live_server):
+    limits = RequestLimits(max_choices=128)
+    with live_server(limits=limits, queue_limit=126, num_slots=2) as url:
+        answer = ask(url, n=128, max_completion_tokens=1, seed=1)
+        assert [choice.index for choice in answer.choices] == list(range(128))
+        assert answer.usage.completion_tokens == 128
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(url, n=129)
+        assert caught.value.param == "n"
 
 
 def test_completion_tokens_are_those_of_all_choices(scripted_server, assistant):

@@ -27,7 +27,7 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
-        max_choices: answers to one chat request (`n`); each takes a slot of its own.
+        max_choices: answers to one chat request (`n`), 1 to 128; each takes a place of its own, in a slot or the queue.
         max_prompt_positions: the longest prompt; it is fed in one step, during which other streams wait.
         voices: names that `audio.voice` may take; all mean the build's one voice.
     """
@@ -117,6 +117,38 @@ class DecoderConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class RayConfig:
+    """Replicas of a server on Ray Serve; each has slots, a queue, kept answers and rate limits of its own.
+
+    Args:
+        min_replicas: kept also where nobody asks.
+        max_replicas: under the highest load.
+        target_requests: requests on their way that a replica should have; more of them and another one is started.
+        queue_limit: requests that may wait for a replica; more get 503.
+        num_cpus: cores of a replica.
+        num_gpus: GPUs of a replica.
+        upscale_delay_s: how long the load must be higher before a replica is added.
+        downscale_delay_s: how long it must be lower before one is ended.
+    """
+
+    min_replicas: int = 1
+    max_replicas: int = 4
+    target_requests: float = 3.0
+    queue_limit: int = 64
+    num_cpus: float = 2.0
+    num_gpus: float = 0.0
+    upscale_delay_s: float = 10.0
+    downscale_delay_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("min_replicas", "target_requests", "queue_limit", "num_cpus"):
+            require_positive(f"ray.{name}", getattr(self, name))
+        for name in ("num_gpus", "upscale_delay_s", "downscale_delay_s"):
+            require_range(f"ray.{name}", getattr(self, name), 0, 86_400)
+        require_range("ray.max_replicas", self.max_replicas, self.min_replicas, 10_000)
+
+
+@dataclass(kw_only=True, slots=True)
 class ServerConfig:
     """A server of one build.
 
@@ -145,6 +177,7 @@ class ServerConfig:
         prices: by model id, of the build or an alias; an alias without one has the build's, and without that none.
         currency: of the prices, as metrics and access log name it.
         decoder: the process that decodes clips.
+        ray: serve on Ray Serve; null serves by uvicorn, one replica.
     """
 
     build: Path
@@ -170,6 +203,7 @@ class ServerConfig:
     prices: dict[str, PriceConfig] = field(default_factory=dict)
     currency: str = "USD"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    ray: RayConfig | None = None
 
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)

@@ -40,6 +40,7 @@ ONLY_IN = {
     "lightning": {"training", "data"},
     "fastapi": {"serving"},
     "prometheus_client": {"serving"},
+    "ray": {"serving"},
     "faster_whisper": {"evaluation"},
 }
 

@@ -169,6 +169,11 @@ class Engine:
             self._wake.notify_all()
         return streams
 
+    def count_refused(self) -> None:
+        """Counts a request that was refused for want of a place before it became a stream."""
+        with self._wake:
+            self.counters.rejected += 1
+
     def cancel(self, stream: Stream, outcome: Outcome = Outcome.CANCELLED) -> None:
         """Frees the stream's place before the next step; harmless once it has ended.
 

@@ -145,6 +145,10 @@ class ServerMetrics:
             kind, direction = name.split("_")
             self._cost.labels(model, currency, _DIRECTIONS[direction], kind).inc(cost)
 
+    def stream_refused(self) -> None:
+        """Counts a request that was refused for want of a place before it became a stream."""
+        self._streams[Outcome.REJECTED].inc()
+
     def decoder_restarted(self) -> None:
         """Counts a start of the decoder process after another one had ended."""
         self._decoder_restarts.inc()

@@ -165,6 +165,8 @@ class ChatService:
         # Refused before its clips are decoded: what would find no place must cost next to nothing.
         num_inside = self._num_preparing + self.engine.num_active + self.engine.num_pending
         if num_inside >= self.config.num_slots + self.config.queue_limit:
+            self.engine.count_refused()
+            self.metrics.stream_refused()
             raise overloaded()
         self._num_preparing += 1
         start_s = time.monotonic()

@@ -25,7 +25,7 @@ from omni_audio.model.answers import Answer
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import TokenSequence
-from omni_audio.model.text import TextTokenizer
+from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
@@ -68,14 +68,8 @@ class Oracle:
 
 def words_before(assistant: Assistant, prompt: TokenSequence) -> str:
     """The text of a prompt, specials and frames left out."""
-    text = range(len(talk_replies_specials()), assistant.model.vocabulary.semantic_start)
+    text = range(NUM_SPECIAL, assistant.model.vocabulary.semantic_start)
     return assistant.text.decode([token for token in prompt.ids_T.tolist() if token in text])
-
-
-def talk_replies_specials() -> list[int]:
-    from omni_audio.model.text import Special
-
-    return [int(special) for special in Special]
 
 
 def test_each_turn_is_asked_with_the_due_turns_before_it(

@@ -248,13 +248,7 @@ def write_datasheet(
         return round(sum(num_samples[path] for path in files) / SAMPLE_RATE_HZ / 3600, 4)
 
     sheet = {
-        "name": "omni_audio spoken commands (synthetic)",
-        "hash": digest,
-        "folder": str(paths.folder),
-        "config": config,
-        "language": "en",
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "speech": "synthetic; no recorded person speaks in the requests or the answers",
+        **synthetic_facts("omni_audio spoken commands (synthetic)", paths, config, digest),
         "num_items": {split: len({r.item.item_id for r in found}) for split, found in by_split.items()},
         "num_cuts": {split: len(found) for split, found in by_split.items()},
         "num_answer_texts": len(answer_paths),
@@ -275,6 +269,19 @@ def write_datasheet(
         "held_out": "whole templates and whole voices; slot values and politeness words are shared",
     }
     write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
+
+
+def synthetic_facts(name: str, paths: CorpusPaths, config: dict[str, Any], digest: str) -> dict[str, Any]:
+    """What the datasheet of every synthetic corpus of requests and answers begins with."""
+    return {
+        "name": name,
+        "hash": digest,
+        "folder": str(paths.folder),
+        "config": config,
+        "language": "en",
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "speech": "synthetic; no recorded person speaks in the requests or the answers",
+    }
 
 
 def source_facts(engines: Iterable[Engine]) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from omni_audio.data.corpora.manifests import (
     Drill,
     drill_cuts,
     source_facts,
+    synthetic_facts,
     whole_cut,
     write_atomic,
     write_cuts,
@@ -144,13 +145,7 @@ def write_talk_corpus(
         [*(talk.voice.engine for talk in talks), *(talk.output_voice.engine for talk in talks)]
     )
     sheet = {
-        "name": "omni_audio talks with an assistant (synthetic)",
-        "hash": digest,
-        "folder": str(paths.folder),
-        "config": config,
-        "language": "en",
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "speech": "synthetic; no recorded person speaks in the requests or the answers",
+        **synthetic_facts("omni_audio talks with an assistant (synthetic)", paths, config, digest),
         "num_items": {split: len({talk.item.item_id for talk in found}) for split, found in by_split.items()},
         "num_cuts": dict(num_cuts),
         "request_hours": {split: round(total / 3600, 4) for split, total in seconds.items()},

@@ -11,8 +11,15 @@ import torch
 
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.assistant.generate import generate_assistant_items
+from omni_audio.data.corpora.commands import CorpusError
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, facts_of, load_cuts, words_of
-from omni_audio.data.corpora.synth import CorpusConfig, CorpusDomain, build_corpus, corpus_hash
+from omni_audio.data.corpora.synth import (
+    CorpusConfig,
+    CorpusDomain,
+    assigned_talks,
+    build_corpus,
+    corpus_hash,
+)
 from omni_audio.data.corpora.talks import TALK, SpokenTalk
 from omni_audio.data.corpora.voices import split_of, voice_of
 from omni_audio.data.datamodule import TaskMixConfig
@@ -80,6 +87,22 @@ def test_one_talk_has_one_voice_and_slower_answers_are_slower() -> None:
     speeds = {turn.answer.speed: talk.answer_voice(turn) for turn in item.turns}
     assert speeds[0.8] == replace(voice, speed=0.8 * voice.speed)
     assert all(speaker == talk.voice for speaker, text in talk.said() if text in {t.user for t in item.turns})
+
+
+def test_a_share_of_the_train_talks_is_answered_aloud() -> None:
+    config = replace(CONFIG, num_train_items=200, answered_aloud_share=0.4)
+    talks = assigned_talks(config)
+    aloud = {
+        split: [talk.is_answered_aloud for talk in talks if talk.item.split == split] for split in SPLITS
+    }
+    assert sum(aloud["train"]) == pytest.approx(80, abs=20)
+    assert all(aloud["dev"] + aloud["test"])
+    silent = next(talk for talk in talks if not talk.is_answered_aloud)
+    assert {voice for voice, _ in silent.said()} == {silent.voice}
+    commands = CorpusConfig()
+    with pytest.raises(CorpusError, match="answered_aloud_share"):
+        replace(commands, answered_aloud_share=0.4)
+    assert corpus_hash(config) != corpus_hash(replace(config, answered_aloud_share=0.5))
 
 
 def test_the_semantic_level_hears_requests_answers_and_drills(corpus: CorpusPaths) -> None:

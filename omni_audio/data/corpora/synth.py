@@ -79,6 +79,8 @@ class CorpusConfig:
         natural_share: 0..1, share of the train and dev requests and of the drills that a natural voice speaks; such a
             voice takes a core about half as long as what it says. The test split has none.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
+        answered_aloud_share: 0..1, share of the train talks (domain assistant) whose answers are spoken; the others are
+            answered in text. The output voice takes longer to make than all requests.
         seed: any integer.
         output_voice: voice of the assistant's answers.
     """
@@ -91,6 +93,7 @@ class CorpusConfig:
     own_drills_share: float = 0.25
     request_voices_per_item: int = 1
     natural_share: float = 0.0
+    answered_aloud_share: float = 1.0
     num_workers: int = 2
     seed: int = 0
     output_voice: str = "joe"
@@ -105,9 +108,12 @@ class CorpusConfig:
         if not 1 <= self.request_voices_per_item <= most:
             remedy = "no split has more voices"
             raise CorpusError("request_voices_per_item", self.request_voices_per_item, f"1..{most}", remedy)
-        for name in ("natural_share", "own_drills_share"):
+        for name in ("natural_share", "own_drills_share", "answered_aloud_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise CorpusError(name, getattr(self, name), "0..1", "0 leaves such speech out")
+        if self.domain is CorpusDomain.commands and self.answered_aloud_share != 1.0:
+            remedy = "short commands are always answered aloud; ask for domain=assistant"
+            raise CorpusError("answered_aloud_share", self.answered_aloud_share, "1", remedy)
         if self.num_workers < 0:
             raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
         voice_of(self.output_voice)
@@ -115,7 +121,10 @@ class CorpusConfig:
 
 def corpus_hash(config: CorpusConfig) -> str:
     """Digest of all that decides what the corpus holds: config, texts, voices; not the number of workers."""
-    fields = {name: value for name, value in asdict(config).items() if name not in ("num_workers", "domain")}
+    without = {"num_workers", "domain"}
+    if config.domain is CorpusDomain.commands:
+        without.add("answered_aloud_share")
+    fields = {name: value for name, value in asdict(config).items() if name not in without}
     texts = domain_digest() if config.domain is CorpusDomain.commands else assistant_digest()
     return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), texts, VOICES)))[:16]
 
@@ -167,13 +176,7 @@ def _build_commands(config: CorpusConfig, digest: str, paths: CorpusPaths) -> No
 
 
 def _build_talks(config: CorpusConfig, digest: str, paths: CorpusPaths) -> None:
-    output_voice = voice_of(config.output_voice)
-    talks = [
-        SpokenTalk(item=item, voice=voice, output_voice=output_voice)
-        for split, size_field in _SPLIT_SIZE_FIELDS.items()
-        for item in generate_assistant_items(getattr(config, size_field), split, config.seed)
-        for voice in _voices_for(config, split, item.request)
-    ]
+    talks = assigned_talks(config)
     drills = _make_drills(config, [turn for talk in talks for turn in talk.requests], paths.folder)
     jobs = {audio_path(paths.folder, *said): said for talk in talks for said in talk.said()}
     jobs.update({drill.path: (drill.voice, drill.text) for drill in drills})
@@ -184,6 +187,25 @@ def _build_talks(config: CorpusConfig, digest: str, paths: CorpusPaths) -> None:
         return spoken_file(path, num_samples[path])
 
     write_talk_corpus(paths, to_plain(config), digest, talks, drills, num_samples, recording_of)
+
+
+def assigned_talks(config: CorpusConfig) -> list[SpokenTalk]:
+    """The talks of all splits, each with its voices; of the train talks a share is answered aloud."""
+
+    def is_answered_aloud(split: str, item_id: str) -> bool:
+        return split != "train" or _is_drawn(config, f"aloud {item_id}", config.answered_aloud_share)
+
+    return [
+        SpokenTalk(
+            item=item,
+            voice=voice,
+            output_voice=voice_of(config.output_voice),
+            is_answered_aloud=is_answered_aloud(split, item.item_id),
+        )
+        for split, size_field in _SPLIT_SIZE_FIELDS.items()
+        for item in generate_assistant_items(getattr(config, size_field), split, config.seed)
+        for voice in _voices_for(config, split, item.request)
+    ]
 
 
 def audio_path(folder: Path, voice: Voice, text: str) -> Path:
@@ -211,6 +233,11 @@ def _voices_for(config: CorpusConfig, split: str, request: str) -> list[Voice]:
         if natural and (voice := _natural_instead(config, f"{request}|{name}", natural)):
             chosen[name] = voice
     return list({voice.name: voice for voice in chosen.values()}.values())
+
+
+def _is_drawn(config: CorpusConfig, label: str, share: float) -> bool:
+    """True in `share` of all labels, each by a generator of its own."""
+    return random.Random(f"{config.seed} {label}").random() < share
 
 
 def _natural_instead(config: CorpusConfig, label: str, natural: list[Voice]) -> Voice | None:
@@ -241,7 +268,7 @@ def _make_drills(config: CorpusConfig, items: Sequence[_Request], folder: Path) 
     for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
         voice = draw_voice(voices, random.Random(f"{config.seed} {text}"))
         voice = _natural_instead(config, f"drill {text}", natural) or voice
-        if random.Random(f"{config.seed} own {text}").random() < config.own_drills_share:
+        if _is_drawn(config, f"own {text}", config.own_drills_share):
             voice = voice_of(config.output_voice)
         drills.append(Drill(text=text, voice=voice, path=audio_path(folder, voice, text)))
     return drills

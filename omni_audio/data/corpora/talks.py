@@ -40,11 +40,12 @@ class RequestText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenTalk:
-    """One talk: the voice of the user in all its turns, and the usual voice of the answers."""
+    """One talk: the voice of the user in all its turns, and the usual voice of the answers, if they are spoken."""
 
     item: AssistantItem
     voice: Voice
     output_voice: Voice
+    is_answered_aloud: bool = True
 
     @property
     def requests(self) -> list[RequestText]:
@@ -53,7 +54,7 @@ class SpokenTalk:
 
     def answer_voice(self, turn: Turn) -> Voice | None:
         """Who says the answer of a turn, at the speed that is due; None where it is text only."""
-        if not turn.answer.spoken:
+        if not (turn.answer.spoken and self.is_answered_aloud):
             return None
         voice = self.output_voice
         return voice if turn.answer.speed == 1.0 else replace(voice, speed=voice.speed * turn.answer.speed)

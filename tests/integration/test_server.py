@@ -50,7 +50,7 @@ def create(client, **fields):
 def test_models(client):
     ids = [item.id for item in client.models.list()]
     assert ids[0].startswith("omni-audio-")
-    assert MODEL in ids
+    assert {MODEL, *(f"{MODEL}-{date}" for date in ("2024-10-01", "2024-12-17", "2025-06-03"))} < set(ids)
     model = client.models.retrieve(MODEL)
     assert (model.id, model.object, model.owned_by) == (MODEL, "model", "omni-audio")
     assert model.created > 0
@@ -130,6 +130,27 @@ def test_text_reply(client):
     assert 0 < usage.completion_tokens <= 12
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     assert usage.prompt_tokens_details.audio_tokens == 0
+
+
+def test_penalties_and_biases_of_tokens(client):
+    """Greedy: a bias makes one token come for ever, and a penalty on how often it came ends that."""
+    biased = {"temperature": 0, "max_completion_tokens": 30, "logit_bias": {"100": 12}}
+    repeated = create(client, **biased).choices[0].message.content
+    assert len(set(repeated)) == 1
+    assert len(set(create(client, frequency_penalty=1, **biased).choices[0].message.content)) > 1
+    assert create(client, presence_penalty=2, **biased).choices[0].message.content != ""
+    unwanted = {**biased, "logit_bias": {"100": -100}}
+    assert repeated[0] not in create(client, **unwanted).choices[0].message.content
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_one_of_the_allowed_tools_is_called(client, mode):
+    tools = [{"type": "function", "function": {"name": name}} for name in ("dim", "switch", "ring")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [tools[1]]}}
+    answer = create(client, tools=tools, tool_choice=choice, seed=2, max_completion_tokens=60).choices[0]
+    calls = answer.message.tool_calls or []
+    assert {call.function.name for call in calls} <= {"switch"}
+    assert mode == "auto" or calls or answer.finish_reason == "length"
 
 
 def test_same_seed_same_words(client):

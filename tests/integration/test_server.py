@@ -248,6 +248,60 @@ def test_streamed_sound_in_order(client, clip, sound_format):
     assert words == plain.message.audio.transcript
 
 
+def test_the_clients_own_accumulation_of_a_stream(client, clip):
+    """`.stream()` joins the chunks into one message; the next turn takes that message as it is."""
+    fields = {"messages": [spoken_user(clip)], "audio": {"voice": "alloy", "format": "wav"}, **SPOKEN}
+    plain = create(client, **fields).choices[0]
+    with client.chat.completions.stream(
+        model=MODEL, stream_options={"include_usage": True}, **fields
+    ) as stream:
+        for _ in stream:
+            pass
+        joined = stream.current_completion_snapshot  # where a limit cut it off, the client gives no final one
+    (choice,) = joined.choices
+    assert choice.finish_reason == plain.finish_reason
+    audio = choice.message.audio
+    assert audio.transcript == plain.message.audio.transcript
+    assert base64.b64decode(audio.data, validate=True)[44:] == base64.b64decode(plain.message.audio.data)[44:]
+    assert (audio.id.count("audio_"), audio.expires_at > 0) == (1, True)
+    assert joined.usage.completion_tokens_details.audio_tokens > 0
+    messages = [spoken_user(clip), {"role": "assistant", "audio": {"id": audio.id}}, USER]
+    follow_up = create(client, messages=messages, max_completion_tokens=4)
+    assert follow_up.usage.prompt_tokens > joined.usage.prompt_tokens
+
+
+def test_the_clients_own_accumulation_of_a_call(client):
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "switch",
+            "strict": True,
+            "parameters": {
+                "type": "object",
+                "properties": {"on": {"type": "boolean"}},
+                "required": ["on"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    fields = {"messages": [USER], "tools": [tool], "tool_choice": "required", "seed": 2}
+    with client.chat.completions.stream(model=MODEL, **fields) as stream:
+        names = [event.type for event in stream]
+        message = stream.get_final_completion().choices[0].message
+    assert "tool_calls.function.arguments.done" in names
+    (call,) = message.tool_calls
+    assert isinstance(call.function.parsed_arguments["on"], bool)
+    result = {"role": "tool", "tool_call_id": call.id, "content": "done"}
+    called = {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": "switch", "arguments": call.function.arguments},
+    }
+    messages = [USER, {"role": "assistant", "content": None, "tool_calls": [called]}, result]
+    answer = create(client, messages=messages, tools=[tool], max_completion_tokens=4, tool_choice="none")
+    assert answer.choices[0].message.content is not None
+
+
 @pytest.mark.parametrize("speed", [1.0, 2.0])
 def test_times_of_the_words_of_streamed_sound(client, speed):
     fields = {"audio": {"voice": "alloy", "format": "pcm16", "speed": speed}, "stream": True, **SPOKEN}

@@ -1,13 +1,11 @@
 """Several answers to one request: what each is, what is counted, what the queue and a leaving client do to them."""
 
-import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import openai
 import pytest
-from asking import MODEL, USER, ask, metrics_of, wait_until
+from asking import MODEL, USER, ask, asked, metrics_of, wait_until
 
 from omni_audio.serving.settings import RequestLimits
 
@@ -82,11 +80,9 @@ def test_each_choice_stops_for_itself_and_frees_its_slot(scripted_server, engine
 def test_a_client_that_leaves_ends_all_choices(scripted_server, engine_of, is_stream):
     body = {"model": MODEL, "messages": [USER], "stream": is_stream, "n": 4}
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=2, queue_limit=8) as url:
-        with (
-            contextlib.suppress(httpx.ReadTimeout),
-            httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=1.5) as response,
-        ):
-            next(response.iter_raw())
+        with asked(url, **body):
+            wait_until(lambda: engine_of(url)["active"] == engine_of(url)["pending"] == 2, 20.0)
+            assert engine_of(url)["cancelled"] == 0
         wait_until(lambda: engine_of(url)["cancelled"] == 4, FREE_TIMEOUT_S)
         assert engine_of(url)["active"] == engine_of(url)["pending"] == 0
 

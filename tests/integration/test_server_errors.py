@@ -74,7 +74,6 @@ CLIP = "messages[0].content[0].input_audio"
         (clip(base64.b64encode(b"fLaC" + b"\0" * 99).decode()), f"{CLIP}.data"),
         (clip("AAAA", "pcm16"), f"{CLIP}.data"),
         (clip("AAAA", "midi"), f"{CLIP}.format"),
-        ({"n": 9}, "n"),
         ({"n": 129}, "n"),
         ({"n": 0}, "n"),
         ({"n": 2, "audio": {"voice": "alloy", "format": "wav"}, **SOUND}, "n"),

@@ -30,9 +30,11 @@ def transcript_of(answer_id: str, *, param: str) -> str:
     return f"words of {answer_id}"
 
 
-def plan_of(parts: Mapping[str, bytes] | None = None, **fields: object) -> AnswerPlan:
+def plan_of(
+    parts: Mapping[str, bytes] | None = None, limits: RequestLimits | None = None, **fields: object
+) -> AnswerPlan:
     """The plan of a chat request: one typed message, and what `fields` change."""
-    limits = RequestLimits()
+    limits = limits or RequestLimits()
     clips = Clips(parts or {}, limits.max_input_audio_s, DecoderHere())
     request = parse_chat_request({"model": "m", "messages": [USER], **fields})
     return plan_answer(request, limits, transcript_of, clips)

@@ -1,6 +1,6 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +30,9 @@ class _Answer:
     grammar: Grammar
     text_sampler: Sampler
     audio_sampler: Sampler
-    said: set[int]
-    """Its text ids."""
-    sounded: list[set[int]]
+    said: Counter[int]
+    """Its text ids, and how often each is there."""
+    sounded: list[Counter[int]]
     """Its semantic ids, and the codes of each acoustic codebook."""
     unread: deque[TokenSequence]
     num_logprobs: int | None
@@ -50,8 +50,8 @@ class _Answer:
         return self.audio_sampler if self._speaks else self.text_sampler
 
     @property
-    def seen(self) -> set[int]:
-        """The ids that the penalty on the next id is for."""
+    def seen(self) -> Counter[int]:
+        """The ids that the penalties on the next id are for."""
         return self.sounded[0] if self._speaks else self.said
 
 
@@ -228,21 +228,20 @@ class Generator:
             "Ask for it.",
         )
         vocabulary = self.model.vocabulary
-        for token in (token for word in request.script for token in word):
-            require(
-                vocabulary.is_text(token),
-                "script",
-                token,
-                "ids of text",
-                "Spell it with TextTokenizer.spell_words of this build.",
-            )
+        for name, ids in (
+            ("script", [token for word in request.script for token in word]),
+            ("bias", request.bias),
+        ):
+            for token in ids:
+                remedy = "Take the ids of this build's TextTokenizer."
+                require(vocabulary.is_text(token), name, token, "ids of text", remedy)
         grammar = ScriptGrammar if request.script else AnswerGrammar
         return _Answer(
             grammar(vocabulary, self.model.config.layout, request),
             request.text_sampler(),
             request.audio_sampler(),
-            set(),
-            [set() for _ in range(1 + self.model.depth.num_codebooks)],
+            Counter(),
+            [Counter() for _ in range(1 + self.model.depth.num_codebooks)],
             deque(),
             request.num_logprobs,
         )
@@ -335,12 +334,12 @@ class Generator:
         events: list[Event] = []
         if vocabulary.is_semantic(token):
             for seen, code in zip(answer.sounded, [token, *codes_K.tolist()], strict=True):
-                seen.add(code)
+                seen[code] += 1
             events.append(AudioFrame(slot, codes_K))
         elif vocabulary.is_text(token) and is_tool:
             events.append(ToolToken(slot, token, starts_call))
         elif vocabulary.is_text(token):
-            answer.said.add(token)
+            answer.said[token] += 1
             logprobs = None
             if answer.num_logprobs is not None:
                 logprobs = id_logprobs(logits_V, token, answer.num_logprobs, vocabulary)

@@ -20,7 +20,8 @@ class GenerationRequest:
         tool_required: whether it must.
         temperature, top_k, top_p, min_p: of text ids, see Sampler; temperature 0 is greedy. Ids of a tool call are
             always greedy and never penalised: it is data, not style.
-        repetition_penalty: of text ids that this answer holds already.
+        repetition_penalty, frequency_penalty, presence_penalty: of text ids that this answer holds already.
+        bias: added to the logits of these text ids.
         audio_temperature, audio_top_k, audio_top_p, audio_min_p: the same of semantic and acoustic codes, and of where
             a given word ends.
         audio_repetition_penalty: of codes that this answer holds already, each codebook for itself.
@@ -44,6 +45,9 @@ class GenerationRequest:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    bias: dict[int, float] = field(default_factory=dict)
     audio_temperature: float = 0.6
     audio_top_k: int | None = None
     audio_top_p: float = 0.95
@@ -99,6 +103,9 @@ class GenerationRequest:
             top_p=self.top_p,
             min_p=self.min_p,
             repetition_penalty=self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            bias=self.bias,
             seed=self.seed,
         )
 

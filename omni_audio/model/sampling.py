@@ -1,6 +1,6 @@
 """Choosing ids from logits: penalty, temperature, filters, draw; each stream with a generator of its own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,13 +11,16 @@ from omni_audio.checks import require, require_range
 LEAST_TEMPERATURE = 1e-3
 """Logits divided by less may overflow, and the draw would be greedy all the same."""
 
+MAX_BIAS = 100.0
+
 
 @dataclass(kw_only=True, slots=True)
 class Sampler:
     """Draws for one stream.
 
     What comes first changes what the next sees; the order is that of transformers' generate(): repetition penalty,
-    temperature, top-k, top-p, min-p, draw. (llama.cpp applies the temperature behind the filters.)
+    what is added and subtracted, temperature, top-k, top-p, min-p, draw. (llama.cpp applies the temperature behind the
+    filters.)
 
     Attributes:
         temperature: divides the logits; 0 is greedy, where the penalty still counts and the filters change nothing.
@@ -26,6 +29,9 @@ class Sampler:
         min_p: keeps ids that are at least this many times as probable as the best (Nguyen et al. 2024); 0 keeps all.
         repetition_penalty: positive logits of ids that were seen are divided by it, negative ones multiplied
             (Keskar et al. 2019, section 4.1); 1 changes nothing.
+        frequency_penalty: taken from the logit of an id for each time that it was seen, -2..2 (OpenAI's API).
+        presence_penalty: taken from the logit of an id that was seen at all, -2..2.
+        bias: added to the logits of these ids.
         seed: of the draws.
         prefix: in front of the settings' names in errors.
     """
@@ -35,6 +41,9 @@ class Sampler:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    bias: Mapping[int, float] = field(default_factory=dict)
     seed: int = 0
     prefix: str = ""
     generator: torch.Generator = field(init=False)
@@ -57,31 +66,49 @@ class Sampler:
         require_range(f"{self.prefix}top_p", self.top_p, 0.0, 1.0)
         require_range(f"{self.prefix}min_p", self.min_p, 0.0, 1.0)
         require_range(f"{self.prefix}repetition_penalty", self.repetition_penalty, 0.1, 10.0)
+        require_range(f"{self.prefix}frequency_penalty", self.frequency_penalty, -2.0, 2.0)
+        require_range(f"{self.prefix}presence_penalty", self.presence_penalty, -2.0, 2.0)
+        for value in self.bias.values():
+            require_range(f"{self.prefix}bias", value, -MAX_BIAS, MAX_BIAS)
         require_range("seed", self.seed, -(2**63), 2**64 - 1)
         self.generator = torch.Generator().manual_seed(self.seed)
 
-    def penalised(self, logits_V: Tensor, seen: Collection[int]) -> Tensor:
-        """Logits (V,) with those of the ids in `seen` made weaker."""
-        if self.repetition_penalty == 1 or not seen:
+    @property
+    def changes_logits(self) -> bool:
+        """Whether a penalty or a bias is set."""
+        penalties = (self.repetition_penalty - 1, self.frequency_penalty, self.presence_penalty)
+        return any(penalties) or bool(self.bias)
+
+    def changed(self, logits_V: Tensor, seen: Mapping[int, int]) -> Tensor:
+        """Logits (V,) with those of the ids in `seen` made weaker, by how often each was, and the biases added."""
+        if not self.changes_logits:
             return logits_V
-        ids = torch.tensor(sorted(seen), device=logits_V.device)
-        value = logits_V[ids]
-        weaker = torch.where(value > 0, value / self.repetition_penalty, value * self.repetition_penalty)
-        return logits_V.index_copy(0, ids, weaker)
+        if seen:
+            ids = torch.tensor(sorted(seen), device=logits_V.device)
+            counts = torch.tensor([seen[token] for token in sorted(seen)], device=logits_V.device)
+            value = logits_V[ids]
+            weaker = torch.where(value > 0, value / self.repetition_penalty, value * self.repetition_penalty)
+            weaker = weaker - self.presence_penalty - self.frequency_penalty * counts
+            logits_V = logits_V.index_copy(0, ids, weaker.to(logits_V.dtype))
+        if self.bias:
+            ids = torch.tensor(list(self.bias), device=logits_V.device)
+            added = torch.tensor(list(self.bias.values()), device=logits_V.device, dtype=logits_V.dtype)
+            logits_V = logits_V.index_add(0, ids, added)
+        return logits_V
 
 
-def choose(samplers: Sequence[Sampler], logits_BV: Tensor, seen: Sequence[Collection[int]]) -> list[int]:
+def choose(samplers: Sequence[Sampler], logits_BV: Tensor, seen: Sequence[Mapping[int, int]]) -> list[int]:
     """One id for each row of logits (B, V), by the sampler of the row; ids at -inf are never chosen.
 
     All rows go through each operation together; a row comes out the same whatever lies beside it. `seen`: the ids of
-    each row that its penalty is for.
+    each row that its penalties are for, and how often each was.
 
     Raises:
         ValueError: a row that draws has no finite logit, or one that is NaN.
     """
-    if any(sampler.repetition_penalty != 1 for sampler in samplers):
+    if any(sampler.changes_logits for sampler in samplers):
         rows = zip(samplers, logits_BV, seen, strict=True)
-        logits_BV = torch.stack([sampler.penalised(logits_V, ids) for sampler, logits_V, ids in rows])
+        logits_BV = torch.stack([sampler.changed(logits_V, ids) for sampler, logits_V, ids in rows])
     chosen = logits_BV.argmax(-1).tolist()
     drawing = [row for row, sampler in enumerate(samplers) if sampler.temperature > 0]
     if drawing:

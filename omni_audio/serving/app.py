@@ -93,23 +93,19 @@ def create_app(service: ChatService) -> FastAPI:
     @app.post("/chat/completions")
     async def chat_completions(request: Request) -> Response:
         owner = await admitted_owner_of(request)
-        config = service.config
-        payload, parts = await read_json_with_parts(
-            request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
-        )
-        chat = parse_chat_request(payload)
-        answer = _stream_chat if chat.stream else _plain_chat
-        return await unless_disconnected(request.receive, answer(service, chat, owner, parts))
+        with service.bodies.room() as room:
+            payload, parts = await read_json_with_parts(request, room)
+            chat = parse_chat_request(payload)
+            answer = _stream_chat if chat.stream else _plain_chat
+            return await unless_disconnected(request.receive, answer(service, chat, owner, parts))
 
     @app.post("/v1/audio/speech")
     async def speech(request: Request) -> Response:
         owner = await admitted_owner_of(request)
-        config = service.config
-        payload = await read_json(
-            request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s
-        )
-        spoken = spoken_response(service, parse_body(payload, SpeechRequest), owner)
-        return await unless_disconnected(request.receive, spoken)
+        with service.bodies.room() as room:
+            payload = await read_json(request, room)
+            spoken = spoken_response(service, parse_body(payload, SpeechRequest), owner)
+            return await unless_disconnected(request.receive, spoken)
 
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Response:

@@ -3,41 +3,100 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from omni_audio.serving.errors import ApiError, invalid_value, request_too_large
+from omni_audio.serving.errors import ApiError, invalid_value, overloaded, request_too_large
 from omni_audio.serving.multipart import Form, parse_multipart
 
 REQUEST_PART = "request"
 """The part of a form that holds what would else be the JSON body."""
 
+MAX_JSON_VALUES = 2**18
+"""Of a body, counted by its commas before it is parsed: a value of two bytes takes a hundred in memory."""
+
 DRAIN_TIMEOUT_S = 5.0
 """For how long the rest of a refused body is read and dropped: the client gets to read the refusal."""
 
 
-async def read_json(request: Request, *, limit_bytes: int, timeout_s: float) -> object:
+class BodyRoom:
+    """What one body may take: of its own limits, and of the room that all bodies share.
+
+    Args:
+        bodies: all of them.
+    """
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self.num_bytes = 0
+
+    @property
+    def limit_bytes(self) -> int:
+        """The largest body that is taken."""
+        return self._bodies.limit_bytes
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest time that the client may take to send it."""
+        return self._bodies.timeout_s
+
+    def take(self, num_bytes: int) -> bool:
+        """Counts bytes that have come; False if all bodies together are then more than may be held."""
+        self.num_bytes += num_bytes
+        self._bodies.held_bytes += num_bytes
+        return self._bodies.held_bytes <= self._bodies.total_limit_bytes
+
+    def give_back(self) -> None:
+        """Counts nothing of it any more."""
+        self._bodies.held_bytes -= self.num_bytes
+        self.num_bytes = 0
+
+
+class Bodies:
+    """The bodies that are held in memory at once; use it from the event loop.
+
+    Args:
+        limit_bytes: of one of them.
+        total_limit_bytes: of all together.
+        timeout_s: the longest time that one may take to arrive.
+    """
+
+    def __init__(self, *, limit_bytes: int, total_limit_bytes: int, timeout_s: float) -> None:
+        self.limit_bytes, self.total_limit_bytes, self.timeout_s = limit_bytes, total_limit_bytes, timeout_s
+        self.held_bytes = 0
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[BodyRoom]:
+        """Room for one body, until the end of the block."""
+        room = BodyRoom(self)
+        try:
+            yield room
+        finally:
+            room.give_back()
+
+
+async def read_json(request: Request, room: BodyRoom) -> object:
     """Reads and parses the body.
 
     Args:
         request: the request whose body was not read yet.
-        limit_bytes: the largest body that is taken.
-        timeout_s: the longest time that the client may take to send it.
+        room: that it may take.
 
     Raises:
-        ApiError: 400 for what is not JSON, 408 for a late body, 413 for a large one, 415 for another type.
+        ApiError: 400 for what is not JSON, 408 for a late body, 413 for a large one, 415 for another type, 503 where
+            all bodies together are too large.
         ClientDisconnect: the client went away.
     """
     media_type = _media_type(request)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise _unsupported_type(media_type, "application/json")
-    return _parsed_json(await _read(request, limit_bytes, timeout_s), "The body")
+    return _parsed_json(await _read(request, room), "The body")
 
 
-async def read_json_with_parts(
-    request: Request, *, limit_bytes: int, timeout_s: float
-) -> tuple[object, dict[str, bytes]]:
+async def read_json_with_parts(request: Request, room: BodyRoom) -> tuple[object, dict[str, bytes]]:
     """Reads a JSON body, or a form whose part `request` is JSON and whose other parts are files.
 
     Arguments as of read_json().
@@ -52,10 +111,9 @@ async def read_json_with_parts(
     """
     media_type = _media_type(request)
     if media_type != "multipart/form-data":
-        payload = await read_json(request, limit_bytes=limit_bytes, timeout_s=timeout_s)
-        return payload, {}
-    body = await _read(request, limit_bytes, timeout_s)
-    form = parse_multipart(body, request.headers["content-type"], max_field_bytes=limit_bytes)
+        return await read_json(request, room), {}
+    body = await _read(request, room)
+    form = parse_multipart(body, request.headers["content-type"], max_field_bytes=room.limit_bytes)
     for name in form.fields.keys() - {REQUEST_PART}:
         message = (
             f"Invalid '{name[:80]}': a field beside '{REQUEST_PART}'. Send sound as a file, with a filename."
@@ -70,23 +128,29 @@ async def read_json_with_parts(
 
 
 def _parsed_json(content: str | bytes, what: str) -> object:
+    num_commas = content.count(",") if isinstance(content, str) else content.count(b",")
+    if num_commas > MAX_JSON_VALUES:
+        message = (
+            f"{what} has {num_commas} commas; allowed: {MAX_JSON_VALUES}. Send fewer values, or less text."
+        )
+        raise ApiError(400, message, code="too_many_values")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise ApiError(400, f"{what} is not valid JSON: {error}.", code="invalid_json") from None
 
 
-async def read_form(request: Request, *, limit_bytes: int, timeout_s: float) -> Form:
+async def read_form(request: Request, room: BodyRoom) -> Form:
     """Reads the body and takes it apart as multipart/form-data; arguments as of read_json().
 
     Raises:
-        ApiError: 400 for a broken form, 408 for a late body, 413 for a large one, 415 for another type.
+        ApiError: 400 for a broken form; 408, 413, 415 and 503 as of read_json().
         ClientDisconnect: the client went away.
     """
     media_type = _media_type(request)
     if media_type != "multipart/form-data":
         raise _unsupported_type(media_type, "multipart/form-data")
-    body = await _read(request, limit_bytes, timeout_s)
+    body = await _read(request, room)
     return parse_multipart(body, request.headers["content-type"])
 
 
@@ -99,7 +163,7 @@ def _unsupported_type(media_type: str, wanted: str) -> ApiError:
     return ApiError(415, message, code="unsupported_media_type")
 
 
-async def _read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+async def _read(request: Request, room: BodyRoom) -> bytes:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiError(
             415,
@@ -107,23 +171,25 @@ async def _read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
             code="unsupported_media_type",
         )
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared[:20]) > limit_bytes:
+    if declared.isdigit() and int(declared[:20]) > room.limit_bytes:
         await drain(request)
-        raise request_too_large(limit_bytes)
-    body = bytearray()
+        raise request_too_large(room.limit_bytes)
+    body, has_room = bytearray(), True
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(room.timeout_s):
             async for chunk in request.stream():
+                has_room = room.take(len(chunk))
                 body += chunk
-                if len(body) > limit_bytes:
+                if not has_room or len(body) > room.limit_bytes:
                     break
     except TimeoutError:
-        message = f"The body did not arrive within {timeout_s:g} s. Send it faster, or send less."
+        message = f"The body did not arrive within {room.timeout_s:g} s. Send it faster, or send less."
         raise ApiError(408, message, code="timeout") from None
-    if len(body) > limit_bytes:
+    if not has_room or len(body) > room.limit_bytes:
         body.clear()
+        room.give_back()
         await drain(request)
-        raise request_too_large(limit_bytes)
+        raise request_too_large(room.limit_bytes) if has_room else overloaded()
     return bytes(body)
 
 

@@ -13,11 +13,11 @@ from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.audio_codec import whole_file
 from omni_audio.serving.choices import NumberedPiece
-from omni_audio.serving.errors import ApiError, invalid_value, server_error
+from omni_audio.serving.errors import ApiError, invalid_value, server_error, stopping
 from omni_audio.serving.logprobs import logprobs_object
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
-from omni_audio.serving.stream import PromptRefusedError, Stream, StreamFailedError
+from omni_audio.serving.stream import PromptRefusedError, StoppedError, Stream, StreamFailedError
 from omni_audio.serving.tool_calls import MadeCall
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ def as_api_error(error: Exception, param: str = "messages") -> ApiError:
         return error
     if isinstance(error, PromptRefusedError):
         return invalid_value(param, f"Invalid '{param}': {str(error)[:300]}")
+    if isinstance(error, StoppedError):
+        return stopping()
     if not isinstance(error, StreamFailedError):
         logger.error("an answer failed", exc_info=error)
     return server_error()

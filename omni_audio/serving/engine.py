@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from omni_audio.serving.stream import (
     FormFailedError,
     Outcome,
     PromptRefusedError,
+    StoppedError,
     Stream,
     StreamEnd,
     StreamEvent,
@@ -67,7 +70,9 @@ class Engine:
         make_generator: gives a fresh generator; called again after a failed step, which leaves unknown state.
         make_decoder: gives the decoder of one stream's events (pending bytes, vocoder state), by its request.
         num_slots: streams that run at once.
-        queue_limit: streams that may wait for a slot; more are refused with 503.
+        queue_limit: requests that may wait for a slot, each with all its streams; more get 503. A slot goes
+            to the request that has the fewest.
+        limit_positions: of all prompts that wait or are answered; more are refused with 503. None sets no limit.
         limit_events: events that may wait for one reader.
         observer: hears of steps and of ended streams; None tells nobody.
     """
@@ -80,6 +85,7 @@ class Engine:
         num_slots: int,
         queue_limit: int,
         limit_events: int,
+        limit_positions: int | None = None,
         observer: EngineObserver | None = None,
     ) -> None:
         self._make_generator = make_generator
@@ -87,6 +93,8 @@ class Engine:
         self._num_slots = num_slots
         self._queue_limit = queue_limit
         self._limit_events = limit_events
+        self._limit_positions = limit_positions
+        self._numbers = itertools.count()
         self._observer: EngineObserver = Observers() if observer is None else observer
         self._generator: Generator = make_generator()
         self._wake = threading.Condition()
@@ -102,11 +110,15 @@ class Engine:
         """Starts the engine's thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the thread; open streams fail."""
+    def shut(self) -> None:
+        """Lets nothing in any more and ends the open streams by an error, before the next step; returns at once."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+
+    def stop(self) -> None:
+        """Shuts the engine and waits for its thread."""
+        self.shut()
         if self._thread.ident is not None:
             self._thread.join(STOP_TIMEOUT_S)
 
@@ -125,6 +137,22 @@ class Engine:
         """Streams that wait for a slot."""
         return len(self._pending)
 
+    def num_requests(self, owner: str | None = None) -> int:
+        """Requests with a stream that runs or waits; None: of all keys."""
+        with self._wake:
+            return len({each.request_number for each in self._inside() if owner in (None, each.owner)})
+
+    def _inside(self) -> list[Stream]:
+        """The streams that run or wait; under the lock."""
+        return [*(stream for stream, _ in self._active.values()), *self._pending]
+
+    def _has_room(self, prompt: TokenSequence) -> bool:
+        """Whether one request more may come in; under the lock."""
+        prompts = {each.request_number: each.prompt for each in self._inside()}
+        num_positions = len(prompt) + sum(map(len, prompts.values()))
+        fits = self._limit_positions is None or num_positions <= self._limit_positions
+        return fits and not self._stopping and len(prompts) < self._num_slots + self._queue_limit
+
     def submit(
         self,
         prompt: TokenSequence,
@@ -133,7 +161,7 @@ class Engine:
         max_total_tokens: int | None = None,
         owner: str = "",
     ) -> list[Stream]:
-        """Queues a stream for each request, all of the same prompt, or none of them; each needs a place of its own.
+        """Queues a stream for each of `requests`, all of the same prompt, or none of them; together they take a place.
 
         Call it from the event loop that will read them.
 
@@ -144,24 +172,20 @@ class Engine:
             owner: name of the key that asks.
 
         Raises:
-            ApiError: 503, the queue has not so many places.
+            ApiError: 503, there is no place, or the prompts that are inside are too long for another one.
         """
-        loop = asyncio.get_running_loop()
-        streams = [
-            Stream(
-                prompt,
-                request,
-                max_total_tokens=max_total_tokens,
-                limit_events=self._limit_events,
-                owner=owner,
-                loop=loop,
-            )
-            for request in requests
-        ]
+        loop, number = asyncio.get_running_loop(), next(self._numbers)
+        make = partial(
+            Stream,
+            max_total_tokens=max_total_tokens,
+            limit_events=self._limit_events,
+            owner=owner,
+            loop=loop,
+            request_number=number,
+        )
+        streams = [make(prompt, request) for request in requests]
         with self._wake:
-            free_slots = self._num_slots - len(self._active)
-            num_waiting = len(self._pending) + len(streams)
-            if self._stopping or num_waiting > self._queue_limit + free_slots:
+            if not self._has_room(prompt):
                 for stream in streams:
                     self._count(stream, Outcome.REJECTED)
                 raise overloaded()
@@ -195,6 +219,7 @@ class Engine:
     # ---- the engine's thread ----
 
     def _run(self) -> None:
+        failure: StreamFailedError = StoppedError("the engine was stopped")
         try:
             with torch.inference_mode():
                 while self._wait_for_work():
@@ -204,17 +229,18 @@ class Engine:
                         start_s = time.monotonic()
                         self._step()
                         self._observer.step_ended(time.monotonic() - start_s)
-        except Exception:
+        except Exception as error:
             logger.exception("the engine's loop failed; the server is no longer ready")
+            failure = StreamFailedError(repr(error))
         with self._wake:
             self._stopping = True
             waiting = list(self._pending)
             self._pending.clear()
         for slot in list(self._active):
-            self._fail(slot, StreamFailedError("the engine stopped"))
+            self._fail(slot, failure)
         for stream in waiting:
             self._count(stream, Outcome.FAILED)
-            stream.fail(StreamFailedError("the engine stopped"))
+            stream.fail(failure)
 
     def _wait_for_work(self) -> bool:
         with self._wake:
@@ -234,7 +260,7 @@ class Engine:
             with self._wake:
                 if not self._pending:
                     return
-                stream = self._pending.popleft()
+                stream = self._next_pending()
                 # Taken under the lock, so that submit() never sees the stream in neither place.
                 self._active[slot] = (stream, self._make_decoder(stream.request))
             stream.times.admitted_s = time.monotonic()
@@ -246,6 +272,13 @@ class Engine:
             except Exception as error:
                 logger.exception("prefill failed in slot %d", slot)
                 self._fail(slot, StreamFailedError(repr(error)))
+
+    def _next_pending(self) -> Stream:
+        """Takes what runs next: the oldest stream of the request that has the fewest slots; under the lock."""
+        slots = Counter(stream.request_number for stream, _ in self._active.values())
+        stream = min(self._pending, key=lambda each: slots[each.request_number])
+        self._pending.remove(stream)
+        return stream
 
     def _step(self) -> None:
         try:
@@ -301,6 +334,8 @@ class Engine:
         made = _delta(event, decoder.push(event, frame_BS))
         if isinstance(made, AudioDelta) and made.pcm_S.size > 0 and stream.times.first_audio_s is None:
             stream.times.first_audio_s = time.monotonic()
+        if isinstance(made, AudioDelta):
+            stream.listener.take(time.monotonic(), made.pcm_S.size)
         stream.made.add(made)
         if not stream.put(made):
             self._end(slot, Outcome.STALLED)
@@ -311,9 +346,7 @@ class Engine:
     def _finish(self, slot: int, reason: FinishReason) -> None:
         stream, decoder = self._active[slot]
         rest = decoder.push(Finished(slot, reason))
-        last: list[StreamEvent] = []
-        if rest.text:
-            last.append(TextDelta(rest.text, 0))
+        last: list[StreamEvent] = [TextDelta(rest.text, 0)] if rest.text else []
         if rest.pcm_S is not None:
             last.append(AudioDelta(_samples(rest.pcm_S), 0))
         for event in last:

@@ -98,6 +98,28 @@ def rate_limit_exceeded(kind: str, limit: int, retry_after_s: int) -> ApiError:
     )
 
 
+def too_many_at_once(limit: int) -> ApiError:
+    """A 429: a key has as many requests on their way as it may have."""
+    return ApiError(
+        429,
+        f"This key has {limit} requests on their way, as many as it may. Wait until one of them is over.",
+        type_="requests",
+        code="rate_limit_exceeded",
+        retry_after_s=1,
+    )
+
+
+def stopping() -> ApiError:
+    """A 503: the server is being stopped and the answer was not over in time."""
+    return ApiError(
+        503,
+        "The server is being stopped. Try again.",
+        type_="server_error",
+        code="overloaded",
+        retry_after_s=1,
+    )
+
+
 def overloaded(retry_after_s: int = 1) -> ApiError:
     """A 503: every slot is taken and the queue is full."""
     return ApiError(

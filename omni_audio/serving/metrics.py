@@ -72,6 +72,11 @@ class ServerMetrics:
             "Starts of the process that decodes clips after one of them had ended.",
             registry=registry,
         )
+        self._underruns = Counter(
+            "omni_audio_underruns",
+            "How often sound was due and not made yet, at a listener who plays each answer from its first sample on.",
+            registry=registry,
+        )
         tokens = Counter(
             "omni_audio_tokens",
             "Positions that were read (prompt) and made (completion), by what they hold; audio is frames of 80 ms.",
@@ -169,6 +174,7 @@ class ServerMetrics:
         times, made = stream.times, stream.made
         if times.admitted_s is None:
             return
+        self._underruns.inc(stream.listener.num_underruns)
         num_frames = stream.prompt.num_frames
         self._prompt_audio.inc(num_frames)
         self._prompt_text.inc(len(stream.prompt) - num_frames)

@@ -45,7 +45,11 @@ def offered_tools(request: ChatRequest) -> OfferedTools:
     if choice == "none":
         return OfferedTools()
     if isinstance(choice, AllowedTools):
-        raise unsupported("tool_choice.type", "allowed_tools", ["function"], "Offer fewer tools.")
+        param, wanted = "tool_choice.allowed_tools.tools", choice.allowed_tools
+        chosen: dict[str, dict[str, Any] | None] = {}
+        for index, tool in enumerate(wanted.tools):
+            chosen |= _only(schemas, tool.function.name, f"{param}[{index}].function.name", "tools").schemas
+        return OfferedTools(chosen, wanted.mode == "required")
     if isinstance(choice, NamedToolChoice):
         return _only(schemas, choice.function.name, "tool_choice.function.name", "tools")
     if isinstance(choice, NamedFunction):

@@ -8,6 +8,7 @@ reaches the model; its description is not shown. Its parameters are not shown ei
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,6 +27,7 @@ from omni_audio.serving.settings import DEFAULT_VOICE, RequestLimits
 from omni_audio.serving.spoken_options import CHAT_FORMATS, check_voice, served_format
 from omni_audio.serving.turns import TranscriptLookup, turns_of
 
+_TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 TEXT_SCHEMA_PARAM = "response_format.json_schema.schema"
 
 
@@ -105,7 +107,6 @@ def plan_answer(
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
     """
-    _refuse_unserved(request)
     output_format = _output_format(request, limits)
     speed = _speed(request, output_format)
     offered = offered_tools(request)
@@ -131,6 +132,9 @@ def plan_answer(
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
         speed=speed,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        presence_penalty=request.presence_penalty or 0.0,
+        bias=_bias(request),
         seed=seed,
         max_text_tokens=min(limits.max_text_tokens, max_total or limits.max_text_tokens),
         num_logprobs=_num_logprobs(request),
@@ -152,13 +156,15 @@ def plan_answer(
     )
 
 
-def _refuse_unserved(request: ChatRequest) -> None:
-    """Refuses, by name, what the contract has and this server does not do yet."""
-    for name in ("frequency_penalty", "presence_penalty"):
-        if getattr(request, name):
-            raise unsupported(name, getattr(request, name), [0])
-    if request.logit_bias:
-        raise unsupported("logit_bias", request.logit_bias, "an empty map")
+def _bias(request: ChatRequest) -> dict[int, float]:
+    """Biases by id; whether the build has these ids is seen where it is known."""
+    biases: dict[int, float] = {}
+    for key, value in (request.logit_bias or {}).items():
+        if not _TOKEN_ID.fullmatch(key):
+            name = f"logit_bias.{key[:80]}"
+            raise invalid_value(name, f"Invalid '{name}': the key is no token id. Send the digits of one.")
+        biases[int(key)] = value
+    return biases
 
 
 def _num_choices(request: ChatRequest, output_format: OutputFormat | None, limits: RequestLimits) -> int:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from omni_audio.checks import import_optional
-from omni_audio.serving.server import SHUTDOWN_TIMEOUT_S
 from omni_audio.serving.settings import RayConfig, ServerConfig
 
 APP_NAME = "omni-audio"
@@ -54,7 +53,7 @@ def serve_on_ray(config: ServerConfig, ray: RayConfig, make_app: Callable[[], Fa
             "downscale_delay_s": ray.downscale_delay_s,
         },
         ray_actor_options={"num_cpus": ray.num_cpus, "num_gpus": ray.num_gpus},
-        graceful_shutdown_timeout_s=SHUTDOWN_TIMEOUT_S,
+        graceful_shutdown_timeout_s=config.drain_timeout_s,
     )
     ray_core.init(include_dashboard=False, log_to_driver=True)
     serve.start(http_options={"host": config.host, "port": config.port})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import socket
 
 import torch
@@ -14,7 +16,30 @@ from omni_audio.serving.app import create_app
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.settings import ServerConfig
 
-SHUTDOWN_TIMEOUT_S = 5
+LAST_WORDS_S = 2
+"""For what is sent of answers that were not over when the time to drain was."""
+
+
+class DrainingServer(uvicorn.Server):
+    """Lets answers go on for a while when it is told to stop; those that have not ended then end with an error.
+
+    Args:
+        config: of uvicorn.
+        service: whose answers they are.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: ChatService) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes the port, waits for the answers, and ends the app."""
+        drain_timeout_s = self._service.config.drain_timeout_s
+        ending = asyncio.get_running_loop().call_later(drain_timeout_s, self._service.engine.shut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -50,16 +75,17 @@ def make_server(
     config: ServerConfig, assistant: Assistant | None = None, device: torch.device | str = "cpu"
 ) -> uvicorn.Server:
     """Makes a uvicorn server that was not started yet."""
+    app = build_app(config, assistant, device)
     options = uvicorn.Config(
-        build_app(config, assistant, device),
+        app,
         host=config.host,
         port=config.port,
         lifespan="on",
         log_level="info",
         access_log=False,  # omni_audio.serving.access_log writes a line of its own
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        timeout_graceful_shutdown=math.ceil(config.drain_timeout_s) + LAST_WORDS_S,
     )
-    return uvicorn.Server(options)
+    return DrainingServer(options, app.state.service)
 
 
 def serve(config: ServerConfig, device: torch.device | str = "cpu") -> None:

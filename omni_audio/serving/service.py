@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,10 +23,11 @@ from omni_audio.serving.access_log import note_answer
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.auth import KeyRing
+from omni_audio.serving.body import Bodies
 from omni_audio.serving.clips import Clips
 from omni_audio.serving.decoder import Decoder
 from omni_audio.serving.engine import Engine
-from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded
+from omni_audio.serving.errors import ApiError, invalid_value, model_not_found, overloaded, too_many_at_once
 from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.observer import Observers
 from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
@@ -72,6 +74,11 @@ class ChatService:
         self.assistant = assistant
         self.config = config
         self.keys = KeyRing.load(config.api_keys_file)
+        self.bodies = Bodies(
+            limit_bytes=config.body_limit_bytes,
+            total_limit_bytes=config.bodies_limit_bytes,
+            timeout_s=config.body_timeout_s,
+        )
         self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
         self.model_id = str(assistant.card["name"])
         self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
@@ -90,6 +97,7 @@ class ChatService:
             make_decoder=assistant.piece_decoder,
             num_slots=config.num_slots,
             queue_limit=config.queue_limit,
+            limit_positions=config.prompts_limit_positions,
             limit_events=config.outbox_limit_events,
             observer=Observers(self.metrics, self.rate_limiter),
         )
@@ -97,11 +105,8 @@ class ChatService:
         self.decoder = Decoder(config.decoder, self.metrics.decoder_restarted)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
-        self._num_preparing = 0
-        # More choices than places would be refused as overload for ever.
-        num_places = config.num_slots + config.queue_limit
-        max_choices = min(config.limits.max_choices, num_places)
-        self._chat_limits = replace(config.limits, max_choices=max_choices)
+        self._preparing: Counter[str] = Counter()
+        """Requests whose prompts are being made, by the owner of their key."""
 
     def start(self) -> None:
         """Starts the engine and the decoder process."""
@@ -142,9 +147,10 @@ class ChatService:
             owner: of the key.
             parts: bytes of the body's other parts, by name; none where it was JSON.
         """
+        limits = self.config.limits
         transcript_of = partial(self._transcript, owner)
-        clips = Clips(parts, self._chat_limits.max_input_audio_s, self.decoder)
-        make_plan = partial(plan_answer, request, self._chat_limits, transcript_of, clips)
+        clips = Clips(parts, limits.max_input_audio_s, self.decoder)
+        make_plan = partial(plan_answer, request, limits, transcript_of, clips)
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(
@@ -163,17 +169,13 @@ class ChatService:
         """
         self.model(model)
         # Refused before its clips are decoded: what would find no place must cost next to nothing.
-        num_inside = self._num_preparing + self.engine.num_active + self.engine.num_pending
-        if num_inside >= self.config.num_slots + self.config.queue_limit:
-            self.engine.count_refused()
-            self.metrics.stream_refused()
-            raise overloaded()
-        self._num_preparing += 1
+        self.require_place(owner)
+        self._preparing[owner] += 1
         start_s = time.monotonic()
         job = self._worker.submit(self._prepare, make_plan, param)
         loop = asyncio.get_running_loop()
         # Counted until the worker is really done with it, also when the client has gone.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared))
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared, owner))
         plan, prompt = await asyncio.wrap_future(job)
         self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
@@ -187,6 +189,23 @@ class ChatService:
         )
         streams = self.submit(prompt, plan, owner, model)
         return OpenAnswer(plan=plan, streams=streams, context=context)
+
+    def require_place(self, owner: str) -> None:
+        """Refuses what would find no place.
+
+        Args:
+            owner: of the key.
+
+        Raises:
+            ApiError: 503, the server has no place left; 429, the key has as many requests on their way as it may.
+        """
+        if self._preparing.total() + self.engine.num_requests() >= self.config.num_places:
+            self.engine.count_refused()
+            self.metrics.stream_refused()
+            raise overloaded()
+        limit = self.config.rate_limits.requests_at_once
+        if limit is not None and self._preparing[owner] + self.engine.num_requests(owner) >= limit:
+            raise too_many_at_once(limit)
 
     async def beside_the_loop(self, job: Callable[[], Made]) -> Made:
         """Runs what computes on the worker that also makes prompts, one after the other."""
@@ -223,12 +242,14 @@ class ChatService:
         elif stream.outcome is not Outcome.STALLED:
             self.metrics.reader_dropped()
 
-    def _prepared(self) -> None:
-        self._num_preparing -= 1
+    def _prepared(self, owner: str) -> None:
+        self._preparing[owner] -= 1
+        self._preparing += Counter()  # drops what is 0
 
     def _prepare(self, make_plan: Callable[[], AnswerPlan], param: str) -> tuple[AnswerPlan, TokenSequence]:
         with torch.inference_mode():
             plan = make_plan()
+            self._check_bias(plan)
             self._add_forms(plan)
             num_chars = sum(len(turn.text or "") for turn in plan.turns)
             # Text so long that it cannot fit is not worth encoding.
@@ -253,6 +274,14 @@ class ChatService:
         except ValueError as error:
             name = TEXT_SCHEMA_PARAM
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
+
+    def _check_bias(self, plan: AnswerPlan) -> None:
+        """Raises ApiError 400 where a bias is for an id that no text has."""
+        for token in plan.generation.bias:
+            if not self.assistant.model.vocabulary.is_text(token):
+                name = f"logit_bias.{token}"
+                message = f"Invalid '{name}': no text has this id. Take those of `tokens` in verbose_json."
+                raise invalid_value(name, message)
 
     def _check_length(self, num_positions: int, param: str) -> None:
         limit = self.config.limits.max_prompt_positions

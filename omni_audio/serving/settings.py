@@ -15,6 +15,14 @@ ANY_ORIGIN = "*"
 ORIGIN_PATTERN = re.compile(r"https?://[^/\s*@?#]+", re.ASCII)
 """Scheme, host and, unless it is the scheme's own, port: as browsers write an origin."""
 
+SDK_MODELS = (
+    "gpt-4o-audio-preview",
+    "gpt-4o-audio-preview-2024-10-01",
+    "gpt-4o-audio-preview-2024-12-17",
+    "gpt-4o-audio-preview-2025-06-03",
+)
+"""Names that client code of this API asks for."""
+
 DEFAULT_VOICE = "default"
 """The name of a build's own voice."""
 
@@ -27,16 +35,16 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
-        max_choices: answers to one chat request (`n`), 1 to 128; each takes a place of its own, in a slot or the queue.
-        max_prompt_positions: the longest prompt; it is fed in one step, during which other streams wait.
+        max_choices: answers to one chat request (`n`), 1 to 128.
+        max_prompt_positions: the longest prompt; it is read in pieces, between the steps of other streams.
         voices: names that `audio.voice` may take; all mean the build's one voice.
     """
 
     max_text_tokens: int = 8192
     max_audio_frames: int = 4096
     max_input_audio_s: float = 300.0
-    max_choices: int = 8
-    max_prompt_positions: int = 4096
+    max_choices: int = 128
+    max_prompt_positions: int = 131_072
     voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
 
     def __post_init__(self) -> None:
@@ -56,13 +64,15 @@ class RateLimitConfig:
     Args:
         requests_per_minute: requests for answers; null sets no limit.
         tokens_per_minute: positions of their prompts, each once, and of all choices made of them; null sets no limit.
+        requests_at_once: requests for answers that are on their way, not by the minute; null sets no limit.
     """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    requests_at_once: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("requests_per_minute", "tokens_per_minute"):
+        for name in ("requests_per_minute", "tokens_per_minute", "requests_at_once"):
             limit = getattr(self, name)
             if limit is not None:
                 require_positive(name, limit)
@@ -163,8 +173,11 @@ class ServerConfig:
         queue_limit: requests that may wait for a slot; more get 503.
         outbox_limit_events: events that may wait for one reader before it is dropped as stalled.
         body_limit_bytes: the largest request body.
+        bodies_limit_bytes: all bodies that are held at once, each until its answer begins; more get 503.
         body_timeout_s: the longest time that a body may take to arrive.
+        prompts_limit_positions: of all prompts that wait or are answered, about a kilobyte each; more get 503.
         send_timeout_s: the longest time that a reader may take over one chunk.
+        drain_timeout_s: how long answers may go on when the server is told to stop; then they end with an error.
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
         allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
             sites' may not, the server's own page may.
@@ -190,11 +203,14 @@ class ServerConfig:
     queue_limit: int = 32
     outbox_limit_events: int = 2048
     body_limit_bytes: int = 32 * 2**20
-    body_timeout_s: float = 30.0
+    bodies_limit_bytes: int = 256 * 2**20
+    body_timeout_s: float = 25.0
+    prompts_limit_positions: int = 4 * 131_072
     send_timeout_s: float = 30.0
+    drain_timeout_s: float = 20.0
     api_keys_file: Path | None = None
     allowed_origins: list[str] = field(default_factory=list)
-    model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", "gpt-4o-audio-preview"])
+    model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", *SDK_MODELS])
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
     playground: bool = True
@@ -205,14 +221,34 @@ class ServerConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     ray: RayConfig | None = None
 
+    @property
+    def num_places(self) -> int:
+        """Requests that may be on their way."""
+        return self.num_slots + self.queue_limit
+
     def __post_init__(self) -> None:
         require_range("port", self.port, 0, 65_535)
         require_range("queue_limit", self.queue_limit, 0, 10_000)
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
+            "drain_timeout_s",
             "answer_lifetime_s", "answer_limit",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
+        require(
+            self.prompts_limit_positions >= self.limits.max_prompt_positions,
+            "prompts_limit_positions",
+            self.prompts_limit_positions,
+            f"at least limits.max_prompt_positions = {self.limits.max_prompt_positions}",
+            "Raise it, or lower the other.",
+        )
+        require(
+            self.bodies_limit_bytes >= self.body_limit_bytes,
+            "bodies_limit_bytes",
+            self.bodies_limit_bytes,
+            f"at least body_limit_bytes = {self.body_limit_bytes}",
+            "Raise it, or lower body_limit_bytes.",
+        )
         for origin in self.allowed_origins:
             require(
                 origin == ANY_ORIGIN or ORIGIN_PATTERN.fullmatch(origin) is not None,

@@ -32,6 +32,7 @@ async def spoken_response(service: ChatService, request: SpeechRequest, owner: s
         ApiError: the request is refused, the server is overloaded, or the text cannot be spoken.
     """
     service.model(request.model)
+    service.require_place(owner)
     plan, prompt = plan_speech(request, service.config.limits, service.assistant)
     assert plan.output_format is not None
     (stream,) = service.submit(prompt, plan, owner, request.model)

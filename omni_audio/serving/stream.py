@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from omni_audio.audio.units import SAMPLE_RATE_HZ
+
 if TYPE_CHECKING:
     from omni_audio.model.logprobs import TokenLogprobs
     from omni_audio.model.request import GenerationRequest
@@ -76,6 +78,10 @@ class Outcome(Enum):
 
 class StreamFailedError(Exception):
     """The stream ended by a fault; the text is for the log, not for the client."""
+
+
+class StoppedError(StreamFailedError):
+    """The server was stopped before the stream was over."""
 
 
 class PromptRefusedError(StreamFailedError):
@@ -148,6 +154,26 @@ class TokenCounts:
         self.samples += other.samples
 
 
+@dataclass(slots=True)
+class Listener:
+    """Somebody who plays the sound from its first sample on, as it is made.
+
+    Attributes:
+        num_underruns: how often sound was due and not there; it goes on when it comes.
+    """
+
+    num_underruns: int = 0
+    _heard_until_s: float | None = None
+
+    def take(self, now_s: float, num_samples: int) -> None:
+        """Takes samples (16 kHz) that were made now."""
+        if num_samples == 0:
+            return
+        until_s = now_s if self._heard_until_s is None else self._heard_until_s
+        self.num_underruns += now_s > until_s
+        self._heard_until_s = max(now_s, until_s) + num_samples / SAMPLE_RATE_HZ
+
+
 class Stream:
     """A request on its way through the engine; written by the engine's thread, read by one asyncio task.
 
@@ -158,6 +184,7 @@ class Stream:
         limit_events: events that may wait for the reader; more and the stream is dropped as stalled.
         owner: name of the key that asked.
         loop: the reader's event loop.
+        request_number: the same for all streams of one request.
     """
 
     def __init__(
@@ -169,16 +196,19 @@ class Stream:
         limit_events: int,
         owner: str,
         loop: asyncio.AbstractEventLoop,
+        request_number: int = 0,
     ) -> None:
         self.prompt = prompt
         self.request = request
         self.max_total_tokens = max_total_tokens
         self.owner = owner
+        self.request_number = request_number
         self.times = StreamTimes(submitted_s=time.monotonic())
         self.made = TokenCounts()
         """What the engine made; it may be ahead of the reader."""
         self.delivered = TokenCounts()
         """What the reader took; the same for the same request, whatever the timing."""
+        self.listener = Listener()
         self.cancelled = threading.Event()
         self.cancel_outcome = Outcome.CANCELLED
         """What it becomes once the engine sees that it is cancelled."""

@@ -40,11 +40,10 @@ async def answer_transcription(service: ChatService, request: Request, owner: st
         ApiError: the request is refused, or the server is overloaded.
         ClientDisconnect: the client went away.
     """
-    config = service.config
-    form = await read_form(request, limit_bytes=config.body_limit_bytes, timeout_s=config.body_timeout_s)
-    wanted = parse_transcription_request(form)
-    answer = _streamed if wanted.is_stream else _whole
-    return await unless_disconnected(request.receive, answer(service, wanted, owner))
+    with service.bodies.room() as room:
+        wanted = parse_transcription_request(await read_form(request, room))
+        answer = _streamed if wanted.is_stream else _whole
+        return await unless_disconnected(request.receive, answer(service, wanted, owner))
 
 
 async def _open(service: ChatService, wanted: TranscriptionRequest, owner: str) -> OpenAnswer:

@@ -14,12 +14,16 @@ import pytest
 import torch
 from asking import wait_until
 from server_process import running_server
+from spoken_words import SHIPPED
+from tiny import tiny_model_config
 from trainings import Road, tiny_config
 
 from omni_audio.config.build import trainer_factory
 from omni_audio.model.assistant import Assistant
+from omni_audio.model.build import load_tokenizer
 from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken, ToolToken
 from omni_audio.model.logprobs import IdLogprobs
+from omni_audio.model.transformer import OmniModel
 from omni_audio.serving import service
 from omni_audio.serving.decoder import Decoder
 from omni_audio.serving.server import make_server
@@ -58,7 +62,7 @@ def shared_decoder():
 @contextlib.contextmanager
 def _live_server(assistant, build, decoder, **options):
     """Runs a uvicorn server in a thread on a free port and yields its base URL."""
-    server = make_server(ServerConfig(build=build, port=0, **options), assistant)
+    server = make_server(ServerConfig(build=build, port=0, **{"drain_timeout_s": 5.0, **options}), assistant)
     server.config.app.state.service.decoder = decoder
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -110,6 +114,15 @@ def hostile_server(_hostile_server):
     assert _hostile_server.rss_mib() - before_mib < 300
 
 
+@pytest.fixture(scope="session")
+def hearing_assistant(tiny_text):
+    """The shipped tokenizer, whose letters and sound are trained, under a network that is not."""
+    tokenizer = load_tokenizer(SHIPPED)
+    model = OmniModel(tiny_model_config(), tokenizer.config).eval()
+    model.load_codebooks(tokenizer)
+    return Assistant(tokenizer, model, tiny_text, {"name": "omni-audio-tiny-2026-01-01"})
+
+
 class ScriptedGenerator:
     """Stands in for the model where a test must know what it says; `script` lists (kind, value)."""
 
@@ -143,6 +156,8 @@ class ScriptedGenerator:
                     yield TextToken(slot, self.assistant.text.encode("x")[0])
             elif kind == "sound":
                 yield from (self._frame(slot) for _ in range(value))
+            elif kind == "codes":
+                yield from (AudioFrame(slot, codes_K) for codes_K in value)
             elif kind == "sound_until":
                 while not value.is_set():
                     yield self._frame(slot)

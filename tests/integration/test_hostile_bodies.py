@@ -237,6 +237,27 @@ def test_class_19_more_positions_than_the_limit(hostile_server, num_messages):
     assert hostile_server.peak_mib() - before_mib < 300
 
 
+FLOODS = {
+    "messages": b'{"model":"m","messages":[%s]}' % (b"0," * 200_000 + b"0"),
+    "parts": b'{"model":"m","messages":[{"role":"user","content":[%s]}]}' % (b"{}," * 200_000 + b"{}"),
+    "metadata": PLAIN[:-1] + b',"metadata":{%s}}' % b",".join(b'"%d":0' % key for key in range(200_000)),
+    "values": b'{"model":"m","x":[%s]}' % (b"[]," * 2_000_000 + b"0"),
+    "small messages": b'{"model":"m","messages":[%s]}'
+    % b",".join([b'{"role":"user","content":""}'] * 130_000),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_class_19_many_small_values(hostile_server, name):
+    """A fault or an object for each of them would take seconds of the event loop and gigabytes."""
+    hostile_server.reset_peak()
+    before_mib, before_s = hostile_server.rss_mib(), hostile_server.cpu_s()
+    response = hostile_server.post(FLOODS[name])
+    assert response.status_code == 400, response.text[:300]
+    assert hostile_server.cpu_s() - before_s < 1.0
+    assert hostile_server.peak_mib() - before_mib < 150
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

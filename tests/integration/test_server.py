@@ -50,7 +50,7 @@ def create(client, **fields):
 def test_models(client):
     ids = [item.id for item in client.models.list()]
     assert ids[0].startswith("omni-audio-")
-    assert MODEL in ids
+    assert {MODEL, *(f"{MODEL}-{date}" for date in ("2024-10-01", "2024-12-17", "2025-06-03"))} < set(ids)
     model = client.models.retrieve(MODEL)
     assert (model.id, model.object, model.owned_by) == (MODEL, "model", "omni-audio")
     assert model.created > 0
@@ -130,6 +130,27 @@ def test_text_reply(client):
     assert 0 < usage.completion_tokens <= 12
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     assert usage.prompt_tokens_details.audio_tokens == 0
+
+
+def test_penalties_and_biases_of_tokens(client):
+    """Greedy: a bias makes one token come for ever, and a penalty on how often it came ends that."""
+    biased = {"temperature": 0, "max_completion_tokens": 30, "logit_bias": {"100": 12}}
+    repeated = create(client, **biased).choices[0].message.content
+    assert len(set(repeated)) == 1
+    assert len(set(create(client, frequency_penalty=1, **biased).choices[0].message.content)) > 1
+    assert create(client, presence_penalty=2, **biased).choices[0].message.content != ""
+    unwanted = {**biased, "logit_bias": {"100": -100}}
+    assert repeated[0] not in create(client, **unwanted).choices[0].message.content
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_one_of_the_allowed_tools_is_called(client, mode):
+    tools = [{"type": "function", "function": {"name": name}} for name in ("dim", "switch", "ring")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [tools[1]]}}
+    answer = create(client, tools=tools, tool_choice=choice, seed=2, max_completion_tokens=60).choices[0]
+    calls = answer.message.tool_calls or []
+    assert {call.function.name for call in calls} <= {"switch"}
+    assert mode == "auto" or calls or answer.finish_reason == "length"
 
 
 def test_same_seed_same_words(client):
@@ -225,6 +246,60 @@ def test_streamed_sound_in_order(client, clip, sound_format):
     assert joined[header_bytes:] == base64.b64decode(plain.message.audio.data)[header_bytes:]
     words = "".join(delta.audio.transcript or "" for delta in deltas[1:-2])
     assert words == plain.message.audio.transcript
+
+
+def test_the_clients_own_accumulation_of_a_stream(client, clip):
+    """`.stream()` joins the chunks into one message; the next turn takes that message as it is."""
+    fields = {"messages": [spoken_user(clip)], "audio": {"voice": "alloy", "format": "wav"}, **SPOKEN}
+    plain = create(client, **fields).choices[0]
+    with client.chat.completions.stream(
+        model=MODEL, stream_options={"include_usage": True}, **fields
+    ) as stream:
+        for _ in stream:
+            pass
+        joined = stream.current_completion_snapshot  # where a limit cut it off, the client gives no final one
+    (choice,) = joined.choices
+    assert choice.finish_reason == plain.finish_reason
+    audio = choice.message.audio
+    assert audio.transcript == plain.message.audio.transcript
+    assert base64.b64decode(audio.data, validate=True)[44:] == base64.b64decode(plain.message.audio.data)[44:]
+    assert (audio.id.count("audio_"), audio.expires_at > 0) == (1, True)
+    assert joined.usage.completion_tokens_details.audio_tokens > 0
+    messages = [spoken_user(clip), {"role": "assistant", "audio": {"id": audio.id}}, USER]
+    follow_up = create(client, messages=messages, max_completion_tokens=4)
+    assert follow_up.usage.prompt_tokens > joined.usage.prompt_tokens
+
+
+def test_the_clients_own_accumulation_of_a_call(client):
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "switch",
+            "strict": True,
+            "parameters": {
+                "type": "object",
+                "properties": {"on": {"type": "boolean"}},
+                "required": ["on"],
+                "additionalProperties": False,
+            },
+        },
+    }
+    fields = {"messages": [USER], "tools": [tool], "tool_choice": "required", "seed": 2}
+    with client.chat.completions.stream(model=MODEL, **fields) as stream:
+        names = [event.type for event in stream]
+        message = stream.get_final_completion().choices[0].message
+    assert "tool_calls.function.arguments.done" in names
+    (call,) = message.tool_calls
+    assert isinstance(call.function.parsed_arguments["on"], bool)
+    result = {"role": "tool", "tool_call_id": call.id, "content": "done"}
+    called = {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": "switch", "arguments": call.function.arguments},
+    }
+    messages = [USER, {"role": "assistant", "content": None, "tool_calls": [called]}, result]
+    answer = create(client, messages=messages, tools=[tool], max_completion_tokens=4, tool_choice="none")
+    assert answer.choices[0].message.content is not None
 
 
 @pytest.mark.parametrize("speed", [1.0, 2.0])

@@ -1,12 +1,11 @@
 """Several answers to one request: what each is, what is counted, what the queue and a leaving client do to them."""
 
-import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import openai
 import pytest
-from asking import MODEL, USER, ask, metrics_of, wait_until
+from asking import MODEL, USER, ask, asked, metrics_of, wait_until
 
 from omni_audio.serving.settings import RequestLimits
 
@@ -52,8 +51,7 @@ def test_choices_plain_and_streamed(server_url, num_choices):
 
 
 def test_as_many_choices_as_the_contract_has_wait_for_slots(live_server):
-    limits = RequestLimits(max_choices=128)
-    with live_server(limits=limits, queue_limit=126, num_slots=2) as url:
+    with live_server(queue_limit=0, num_slots=2) as url:
         answer = ask(url, n=128, max_completion_tokens=1, seed=1)
         assert [choice.index for choice in answer.choices] == list(range(128))
         assert answer.usage.completion_tokens == 128
@@ -82,11 +80,9 @@ def test_each_choice_stops_for_itself_and_frees_its_slot(scripted_server, engine
 def test_a_client_that_leaves_ends_all_choices(scripted_server, engine_of, is_stream):
     body = {"model": MODEL, "messages": [USER], "stream": is_stream, "n": 4}
     with scripted_server([("until", threading.Event())], step_s=0.01, num_slots=2, queue_limit=8) as url:
-        with (
-            contextlib.suppress(httpx.ReadTimeout),
-            httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=1.5) as response,
-        ):
-            next(response.iter_raw())
+        with asked(url, **body):
+            wait_until(lambda: engine_of(url)["active"] == engine_of(url)["pending"] == 2, 20.0)
+            assert engine_of(url)["cancelled"] == 0
         wait_until(lambda: engine_of(url)["cancelled"] == 4, FREE_TIMEOUT_S)
         assert engine_of(url)["active"] == engine_of(url)["pending"] == 0
 
@@ -102,22 +98,24 @@ def test_a_choice_that_fails_fails_the_answer_and_ends_the_others(scripted_serve
         assert engine_of(url)["completed"] == 0
 
 
-def test_choices_take_places_of_the_queue_all_or_none(scripted_server, engine_of):
+def test_choices_take_one_place_of_the_queue(scripted_server, engine_of):
     go_on = threading.Event()
-    with scripted_server([("until", go_on), ("end", "stop")], num_slots=1, queue_limit=2) as url:
+    limits = RequestLimits(max_choices=4)
+    script = [("until", go_on), ("end", "stop")]
+    with scripted_server(script, num_slots=1, queue_limit=1, limits=limits, step_s=0.01) as url:
         with pytest.raises(openai.BadRequestError) as caught:
-            ask(url, n=4)
+            ask(url, n=5)
         assert (caught.value.param, caught.value.code) == ("n", "unsupported_value")
-        first = threading.Thread(target=ask, args=(url,))
-        first.start()
-        try:
-            wait_until(lambda: engine_of(url)["active"] == 1, 5.0)
-            with pytest.raises(openai.InternalServerError) as caught:
-                ask(url, n=3)
-            assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
-            assert engine_of(url)["pending"] == 0
-            assert metrics_of(url)["streams_total rejected"] == 3
-        finally:
-            go_on.set()
-            first.join()
-        assert len(ask(url, n=3).choices) == 3
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                asking = [pool.submit(ask, url)]
+                wait_until(lambda: engine_of(url)["active"] == 1, 5.0)
+                asking.append(pool.submit(ask, url, n=4))
+                wait_until(lambda: engine_of(url)["pending"] == 4, 5.0)
+                with pytest.raises(openai.InternalServerError) as caught:
+                    ask(url)
+                assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
+                assert metrics_of(url)["streams_total rejected"] == 1
+            finally:
+                go_on.set()
+            assert [len(answer.result(20).choices) for answer in asking] == [1, 4]

@@ -74,15 +74,17 @@ CLIP = "messages[0].content[0].input_audio"
         (clip(base64.b64encode(b"fLaC" + b"\0" * 99).decode()), f"{CLIP}.data"),
         (clip("AAAA", "pcm16"), f"{CLIP}.data"),
         (clip("AAAA", "midi"), f"{CLIP}.format"),
-        ({"n": 9}, "n"),
         ({"n": 129}, "n"),
         ({"n": 0}, "n"),
         ({"n": 2, "audio": {"voice": "alloy", "format": "wav"}, **SOUND}, "n"),
         ({"logprobs": 1}, "logprobs"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"frequency_penalty": 2.5}, "frequency_penalty"),
+        ({"presence_penalty": -2.1}, "presence_penalty"),
+        ({"logit_bias": {"5": 1}}, "logit_bias.5"),
+        ({"logit_bias": {"40": 100.5}}, "logit_bias.40"),
+        ({"logit_bias": {"a": 1}}, "logit_bias.a"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         (
             {
@@ -132,7 +134,7 @@ CLIP = "messages[0].content[0].input_audio"
         ({"tool_choice": "auto"}, "tool_choice"),
         (
             {"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}}},
-            "tool_choice.type",
+            "tool_choice.allowed_tools.tools",
         ),
         (
             {"tools": [function(parameters={"type": "object", "properties": {"a": {}}}, strict=True)]},

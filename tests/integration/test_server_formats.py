@@ -76,6 +76,22 @@ def test_streamed_chunks_joined_are_the_plain_answer(client, sound_format, speed
     assert "".join(pieces) == plain
 
 
+@pytest.mark.parametrize("sound_format", FORMATS)
+def test_times_of_words_come_with_every_format(client, sound_format):
+    options = {"include_timestamps": True}
+    chunks = list(ask(client, sound_format, stream=True, stream_options=options))
+    deltas = [chunk.choices[0].delta.audio for chunk in chunks if chunk.choices[0].delta.audio]
+    timed = [chunk.choices[0].x_audio for chunk in chunks if hasattr(chunk.choices[0], "x_audio")]
+    words = [word for times in timed for word in times["words"]]
+    assert (
+        [word["word"] for word in words] == "".join(delta.transcript or "" for delta in deltas).split() != []
+    )
+    assert all(0 <= word["start_ms"] <= word["end_ms"] for word in words)
+    plain = ask(client, sound_format).choices[0].message.audio.data
+    joined = base64.b64decode("".join(delta.data or "" for delta in deltas))
+    assert joined[44:] == base64.b64decode(plain)[44:], "the sound is the same"
+
+
 @pytest.mark.parametrize("sound_format", ENCODED)
 def test_sound_comes_while_the_answer_goes_on_and_a_client_that_leaves_frees_the_encoder(
     scripted_server, engine_of, monkeypatch, sound_format

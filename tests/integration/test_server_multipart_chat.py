@@ -33,7 +33,7 @@ def test_a_form_is_answered_as_json_is(server_url, filename):
 
 
 def test_a_long_conversation_fits_into_the_part(server_url):
-    long = {"role": "user", "content": "word " * 20_000}
+    long = {"role": "user", "content": "word " * 200_000}
     response = post(server_url, {**FIELDS, "messages": [long]})
     assert response.json()["error"]["code"] == "context_length_exceeded"
 

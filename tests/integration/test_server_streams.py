@@ -110,6 +110,26 @@ def test_disconnect_frees_the_slot_and_the_place_in_the_queue(scripted_server, e
         assert engine_of(url)["cancelled"] == 2
 
 
+def test_answers_that_outlast_the_drain_end_with_an_error(scripted_server, engine_of):
+    body = {"model": MODEL, "messages": [USER]}
+    script = [("until", threading.Event())]
+    with ThreadPoolExecutor(2) as pool:
+        with scripted_server(script, step_s=0.01, num_slots=2, drain_timeout_s=0.5) as url:
+            asking = [
+                pool.submit(
+                    httpx.post, f"{url}/v1/chat/completions", json={**body, "stream": is_stream}, timeout=30
+                )
+                for is_stream in (True, False)
+            ]
+            wait_until(lambda: engine_of(url)["active"] == 2, 10.0)
+        streamed, plain = (each.result(30) for each in asking)
+    *_, last = [line for line in streamed.text.splitlines() if line]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "overloaded"
+    assert "[DONE]" not in streamed.text
+    assert (plain.status_code, plain.json()["error"]["code"]) == (503, "overloaded")
+    assert plain.headers["retry-after"] == "1"
+
+
 def test_overload_is_a_503_with_retry_after(scripted_server, engine_of):
     go_on = threading.Event()
     script = [("until", go_on), ("end", "stop")]

@@ -8,26 +8,11 @@ import openai
 import pytest
 import torch
 from sound_files import encoded
-from spoken_words import SAID, SHIPPED, spoken
-from tiny import tiny_model_config
-
-from omni_audio.model.assistant import Assistant
-from omni_audio.model.build import load_tokenizer
-from omni_audio.model.transformer import OmniModel
+from spoken_words import SAID, spoken
 
 MODEL = "omni-audio"
 VOICE = "espeak-en-us-f5"
 TEXT = "kitchen off tomorrow. please timer"
-
-
-@pytest.fixture(scope="module")
-def hearing_assistant(tiny_text):
-    """The shipped tokenizer, whose letters are trained, under a network that is not."""
-    tokenizer = load_tokenizer(SHIPPED)
-    model = OmniModel(tiny_model_config(), tokenizer.config).eval()
-    model.load_codebooks(tokenizer)
-    card = {"name": "omni-audio-tiny-2026-01-01"}
-    return Assistant(tokenizer, model, tiny_text, card)
 
 
 @pytest.fixture(scope="module")

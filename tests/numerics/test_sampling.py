@@ -1,6 +1,7 @@
 """Sampling: each filter keeps what it says, in the order of the reference; a stream's draws are its own."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -20,8 +21,8 @@ NEVER = float("-inf")
 LOGITS = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=24)
 
 
-def chosen(sampler: Sampler, logits: list[float], seen: Collection[int] = ()) -> int:
-    return choose([sampler], torch.tensor([logits]), [seen])[0]
+def chosen(sampler: Sampler, logits: list[float], seen: Iterable[int] = ()) -> int:
+    return choose([sampler], torch.tensor([logits]), [Counter(seen)])[0]
 
 
 def drawn(logits: list[float], num: int = 120, seen: tuple[int, ...] = (), **settings_: object) -> set[int]:
@@ -106,6 +107,19 @@ def test_the_penalty_weakens_what_was_seen_greedy_too() -> None:
     assert chosen(Sampler(), logits, {0}) == 0
 
 
+def test_what_is_added_and_subtracted() -> None:
+    logits = [3.0, 2.0, 1.0, NEVER]
+    assert chosen(Sampler(presence_penalty=1.5), logits, [0]) == 1
+    assert chosen(Sampler(presence_penalty=1.5), logits, [0, 0, 0, 1]) == 0
+    assert chosen(Sampler(frequency_penalty=0.6), logits, [0]) == 0
+    assert chosen(Sampler(frequency_penalty=0.6), logits, [0, 0]) == 1
+    assert chosen(Sampler(frequency_penalty=1.0, presence_penalty=0.5), logits, [0, 0, 1]) == 2
+    assert chosen(Sampler(frequency_penalty=-2.0), logits, [2, 2]) == 2
+    assert chosen(Sampler(bias={2: 2.5}), logits) == 2
+    assert chosen(Sampler(bias={0: -100.0, 3: 100.0}), logits) == 1, "what is forbidden stays so"
+    assert drawn([0.0, 0.0, 0.0], temperature=1.0, bias={1: 100.0}) == {1}
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 2)), min_size=2, max_size=9),
@@ -120,13 +134,15 @@ def test_a_row_is_drawn_alike_whatever_lies_beside_it(rows: list[tuple[int, floa
                 top_p=(1.0, 0.8)[kind // 2],
                 min_p=(0.0, 0.1)[kind % 2],
                 repetition_penalty=(1.0, 1.4)[kind // 2],
+                frequency_penalty=(0.0, 0.7)[kind % 2],
+                bias=({}, {3: 1.5, 20: -4.0})[kind // 2],
                 seed=seed + i,
             )
             for i, (kind, temperature) in enumerate(rows)
         ]
 
     logits_BV = torch.randn(len(rows), 50, generator=torch.Generator().manual_seed(seed)) * 3
-    seen = [set(range(i)) for i in range(len(rows))]
+    seen = [Counter([*range(i), *range(0, i, 2)]) for i in range(len(rows))]
     together, alone = samplers(), samplers()
     for _ in range(5):
         apart = [choose([s], logits_BV[i : i + 1], [seen[i]])[0] for i, s in enumerate(alone)]
@@ -198,6 +214,29 @@ def test_each_penalty_keeps_to_its_own_ids(
     plain = said_by(answered(tiny_model, tiny_text, **facts))
     other = said_by(answered(tiny_model, tiny_text, **facts, **{penalty: 10.0}))
     assert (other == plain) == (penalty == "repetition_penalty")
+
+
+def test_text_ids_are_counted_and_biased(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
+    """Greedy: a bias makes one id come for ever, and a penalty on how often it came ends that."""
+    token = NUM_SPECIAL + 17
+
+    def said(**settings_: object) -> list[int]:
+        return [e.id for e in answered(tiny_model, tiny_text, **settings_) if isinstance(e, TextToken)]
+
+    assert said(bias={token: 100.0}) == [token] * 40
+    assert token not in said(bias={token: -100.0})
+    counted = said(bias={token: 12.0}, frequency_penalty=1.0)
+    assert counted[0] == token
+    assert len(set(counted)) > 1
+    spoken = {"mode": Mode.REPLY_AUDIO, "temperature": 0.0}
+    words = [
+        e.id
+        for e in answered(tiny_model, tiny_text, bias={token: 100.0}, **spoken)
+        if isinstance(e, TextToken)
+    ]
+    assert set(words) == {token}
+    with pytest.raises(ValueError, match=r"^bias = 1 is not allowed: expected ids of text"):
+        said(bias={1: 5.0})
 
 
 def different_requests() -> list[GenerationRequest]:

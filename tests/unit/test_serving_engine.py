@@ -14,7 +14,14 @@ from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, 
 from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.stream import AudioDelta, Outcome, PromptRefusedError, StreamEnd, StreamFailedError
+from omni_audio.serving.stream import (
+    AudioDelta,
+    Outcome,
+    PromptRefusedError,
+    StoppedError,
+    StreamEnd,
+    StreamFailedError,
+)
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 STEP_S = 0.002
@@ -35,6 +42,9 @@ class Script:
     bad_token_at: int = -1
     bad_code_at: int = -1
     fail_at: int = -1
+
+    def __len__(self):
+        return 1
 
 
 class ScriptedGenerator:
@@ -87,7 +97,7 @@ class ScriptedText:
         return f"{token} ".encode()
 
 
-def make_engine(num_slots=2, queue_limit=4, limit_events=1000, observer=None):
+def make_engine(num_slots=2, queue_limit=4, limit_events=1000, observer=None, limit_positions=None):
     ScriptedGenerator.made = 0
     engine = Engine(
         lambda: ScriptedGenerator(num_slots),
@@ -95,6 +105,7 @@ def make_engine(num_slots=2, queue_limit=4, limit_events=1000, observer=None):
         num_slots=num_slots,
         queue_limit=queue_limit,
         limit_events=limit_events,
+        limit_positions=limit_positions,
         observer=observer,
     )
     engine.start()
@@ -165,6 +176,58 @@ def test_times_are_measured():
         assert first.delivered.audio_frames == 3
         assert second.times.first_audio_ms is None
         assert second.times.queue_ms > times.first_audio_ms
+
+    run(body, num_slots=1)
+
+
+def test_streams_of_one_request_take_one_place_and_no_other_request_waits_for_all_of_them():
+    async def body(engine):
+        many = engine.submit(Script(num_steps=40), [None] * 20)
+        await until(lambda: engine.num_active == 2)
+        late = submit(engine, Script(num_steps=3), owner="late")
+        assert (engine.num_requests(), engine.num_requests("late"), engine.num_requests("nobody")) == (
+            2,
+            1,
+            0,
+        )
+        with pytest.raises(ApiError) as caught:
+            submit(engine, Script())
+        assert caught.value.status == 503
+        await read(late)
+        assert sum(stream.outcome is Outcome.COMPLETED for stream in many) <= 2
+        for stream in many:
+            await read(stream)
+        assert engine.num_requests() == 0
+
+    run(body, num_slots=2, queue_limit=0)
+
+
+def test_prompts_that_are_too_long_together_are_refused():
+    async def body(engine):
+        streams = engine.submit(Script(num_steps=FOREVER), [None, None])
+        streams.append(submit(engine, Script(num_steps=FOREVER)))
+        with pytest.raises(ApiError) as caught:
+            submit(engine, Script())
+        assert (caught.value.status, caught.value.code) == (503, "overloaded")
+        engine.cancel(streams.pop())
+        await read(submit(engine, Script()))
+        for stream in streams:
+            engine.cancel(stream)
+
+    run(body, num_slots=3, limit_positions=2)
+
+
+def test_an_engine_that_is_shut_ends_its_streams_by_an_error_that_says_so():
+    async def body(engine):
+        streams = [submit(engine, Script(num_steps=FOREVER)) for _ in range(2)]
+        await until(lambda: engine.num_active == 1)
+        engine.shut()
+        for stream in streams:
+            with pytest.raises(StoppedError):
+                await read(stream)
+        with pytest.raises(ApiError) as caught:
+            submit(engine, Script())
+        assert caught.value.status == 503
 
     run(body, num_slots=1)
 

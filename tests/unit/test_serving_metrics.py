@@ -44,8 +44,12 @@ def samples(metrics):
 def test_times_and_tokens_of_a_spoken_answer():
     metrics = ServerMetrics(num_slots=3)
     times_s = {"admitted_s": 101.0, "first_token_s": 101.2, "first_audio_s": 101.7, "finished_s": 102.0}
-    metrics.stream_ended(ended_stream(**times_s), Outcome.COMPLETED)
+    stream = ended_stream(**times_s)
+    for now_s, num_samples in ((1.0, 1600), (1.05, 1600), (1.3, 1600), (1.35, 0), (1.39, 1600), (1.6, 800)):
+        stream.listener.take(now_s, num_samples)
+    metrics.stream_ended(stream, Outcome.COMPLETED)
     found = samples(metrics)
+    assert found["omni_audio_underruns_total"] == 2, "nothing at 1.2 s, and from 1.5 s on"
     assert found["omni_audio_first_token_seconds_sum"] == pytest.approx(1.2)
     assert found["omni_audio_first_audio_seconds_sum"] == pytest.approx(1.7)
     assert found["omni_audio_first_audio_seconds_bucket 1.5"] == 0

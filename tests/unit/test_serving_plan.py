@@ -6,7 +6,7 @@ from omni_audio.model.assistant import Role
 from omni_audio.model.sequence import Mode
 from omni_audio.serving.audio_codec import OutputFormat
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.settings import ServerConfig
+from omni_audio.serving.settings import RequestLimits, ServerConfig
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("set_timer", "set_light")]
 
@@ -233,11 +233,40 @@ def test_earlier_call_with_broken_arguments(arguments):
         ("queue_limit", -1),
         ("body_timeout_s", 0.0),
         ("model_aliases", [""]),
+        ("bodies_limit_bytes", 2**20),
+        ("prompts_limit_positions", 1000),
+        ("drain_timeout_s", 0.0),
     ],
 )
 def test_server_config_refuses(tmp_path, name, value):
     with pytest.raises(ValueError, match=name):
         ServerConfig(build=tmp_path, **{name: value})
+
+
+def test_penalties_and_biases_are_those_of_the_text():
+    made = plan(frequency_penalty=0.5, presence_penalty=-1, logit_bias={"40": -100, "041": 2.5}).generation
+    assert (made.frequency_penalty, made.presence_penalty) == (0.5, -1)
+    assert made.bias == {40: -100, 41: 2.5}
+    assert plan(frequency_penalty=None, logit_bias={}).generation.bias == {}
+
+
+@pytest.mark.parametrize("key", ["-1", "x", "", "4.0", "9" * 10, "\u0663"])
+def test_biases_are_for_ids(key):
+    with pytest.raises(ApiError) as caught:
+        plan(logit_bias={key: 1})
+    assert (caught.value.status, caught.value.param) == (400, f"logit_bias.{key}")
+
+
+@pytest.mark.parametrize(("mode", "required"), [("auto", False), ("required", True)])
+def test_allowed_tools_are_those_that_are_offered(mode, required):
+    tools = [{"type": "function", "function": {"name": name}} for name in ("a", "b", "c")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [tools[2], tools[0]]}}
+    made = plan(tools=tools, tool_choice=choice)
+    assert (list(made.tools), made.generation.tool_required) == (["c", "a"], required)
+    choice["allowed_tools"]["tools"] = [tools[0], {"type": "function", "function": {"name": "d"}}]
+    with pytest.raises(ApiError) as caught:
+        plan(tools=tools, tool_choice=choice)
+    assert caught.value.param == "tool_choice.allowed_tools.tools[1].function.name"
 
 
 def test_choices_differ_in_their_seeds_and_the_first_is_the_answer_alone():
@@ -257,5 +286,5 @@ def test_choices_differ_in_their_seeds_and_the_first_is_the_answer_alone():
 )
 def test_more_choices_than_are_served(fields, allowed):
     with pytest.raises(ApiError, match=allowed) as caught:
-        plan(**fields)
+        plan(limits=RequestLimits(max_choices=8), **fields)
     assert (caught.value.status, caught.value.param, caught.value.code) == (400, "n", "unsupported_value")

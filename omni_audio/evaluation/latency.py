@@ -1,5 +1,6 @@
 """Time to the first sound, and real-time factors, for one stream at a time."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,3 +76,8 @@ def time_calls(
         function(value)
         seconds.append(clock() - start)
     return seconds
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that this share of the values does not pass."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

@@ -245,6 +245,11 @@ class Results:
         return "\n".join(lines)
 
 
+def digits(value: float) -> float:
+    """Four significant digits."""
+    return float(f"{value:.4g}")
+
+
 def format_number(value: float) -> str:
     """Four significant digits, no exponent: 5.2, 0.014, 12345."""
     if value == 0:

@@ -13,6 +13,7 @@ examples:
   omni-audio eval experiment=demo                        the newest build of runs/demo
   omni-audio eval build=builds/NAME
   omni-audio eval experiment=demo eval.weight_quant=nf4  with 4-bit weights only; int4: packed integers
+  omni-audio eval build=DIR suite=reference              beside the reference system's claims; the assistant domain
 """
 
 GROUPS = ("experiment", "eval", "runtime")
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     config = load_with_build(args.overrides, args.config_dir)
     from omni_audio.checks import require
     from omni_audio.evaluation.harness import run as run_evaluation
+    from omni_audio.evaluation.reference_suite import run_reference
+    from omni_audio.evaluation.suite import Suite
     from omni_audio.model.assistant import WeightQuant
     from omni_audio.training.runtime import apply_runtime
 
@@ -42,5 +45,6 @@ def run(args: argparse.Namespace) -> int:
     require(asked is WeightQuant.NONE, "weight_quant.format", asked.name, "nothing in eval", remedy)
     device = apply_runtime(config.runtime)
     metrics = sorted(Path(config.run_dir).glob("*/metrics/**/metrics.csv"))
-    run_evaluation(config.eval, metrics=metrics, device=device, nf4=config.weight_quant.asked_nf4)
+    measure = run_reference if config.suite is Suite.reference else run_evaluation
+    measure(config.eval, metrics=metrics, device=device, nf4=config.weight_quant.asked_nf4)
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 from omni_audio.checks import require
 from omni_audio.data.datamodule import DataConfig
 from omni_audio.evaluation.harness import EvalConfig
+from omni_audio.evaluation.suite import Suite
 from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.lora import LoraConfig
 from omni_audio.model.transformer import ModelConfig
@@ -84,6 +85,7 @@ class RootConfig:
         tokenizer_ema: Averaging of the tokenizer's weights, in both phases.
         tokenizer_health: What stops a training of the tokenizer.
         tokenizer_samples: Dev clips that each validation of the tokenizer decodes to files.
+        suite: What `omni-audio eval` measures on.
         trainer: `_target_` YAML of a Lightning Trainer, shared by both trainings.
         logger: `_target_` YAML of loggers by name; `csv` is always among them.
     """
@@ -113,6 +115,7 @@ class RootConfig:
     tokenizer_health: HealthConfig = field(default_factory=HealthConfig)
     tokenizer_samples: SamplesConfig = field(default_factory=SamplesConfig)
     eval: EvalConfig
+    suite: Suite = Suite.corpus
     server: ServerConfig
     weight_quant: WeightQuantConfig = field(default_factory=WeightQuantConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

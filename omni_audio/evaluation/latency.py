@@ -12,6 +12,9 @@ from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.evaluation.subject import TimedAnswer
 
+REQUEST_S = 3.0
+"""How long the requests are that the server and live replies are timed with."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyTiming:

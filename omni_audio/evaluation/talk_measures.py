@@ -11,8 +11,10 @@ from omni_audio.evaluation.items import EvalItem
 from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.subject import Subject
 from omni_audio.evaluation.talk_figures import (
+    FIGURES,
     Replies,
     add_nf4_talks,
+    add_silent_talks,
     add_talks,
     add_untrained_talks,
     ask_spoken,
@@ -51,14 +53,17 @@ def measure_talks(
     if asked:
         replies = add_talks(results, build, asked, config.seed)
     else:
-        results.leave_out("tool_exact_percent", "num_tool_items is 0")
+        for name in (*FIGURES, "voice_gap_points", "shuffled_tool_exact_percent"):
+            results.leave_out(name, "num_tool_items is 0")
     few = config.num_control_items
     if few:
         control = build.untrained(config.seed)
         heard = understanding.transcribe_items(control, items[:few], "untrained: transcribe")
         add_untrained_talks(results, control, items[:few], heard, talks[:few], config.seed)
+        add_silent_talks(results, build, items[:few], talks[:few], config.seed)
     else:
-        results.leave_out("untrained_tool_exact_percent", "num_control_items is 0")
+        for name in ("untrained_tool_exact_percent", "silent_tool_exact_percent"):
+            results.leave_out(name, "num_control_items is 0")
     _weights(config, results, load, build, items, transcripts, asked, replies)
 
 
@@ -75,7 +80,8 @@ def _weights(
     quant = config.weight_quant.value
     if quant != "both":
         weights = build.weights()
-        speech.add_memory(results, *((None, weights) if quant == "nf4" else (weights, None)))
+        memory = {"none": (weights, None), "nf4": (None, weights), "int4": (None, None)}[quant]
+        speech.add_memory(results, *memory)
         results.leave_out("nf4_tool_exact_percent", "needs weight_quant: both")
         return
     packed = _build(load(Path(config.build), "nf4"))

@@ -57,6 +57,7 @@ def _talk(title: str, figure: str, target: Target | None = None) -> Row:
     return Row(title, figure, target, TYPED[figure])
 
 
+_SPREAD = Target("source_turn_similarity_p05", beside="5th percentile of the source's own")
 ROWS = (
     Row("first token, ms, median", "first_token_p50_ms", _most(60.0)),
     Row("first token, ms, 95th percentile", "first_token_p95_ms"),
@@ -87,13 +88,9 @@ ROWS = (
     Row("WER of generated speech, %", "speech_wer_percent", _most(8.0)),
     Row("- of spoken replies against their own transcript", "reply_speech_wer_percent"),
     Row("- of the source voice", "source_wer_percent"),
-    Row(
-        "same voice across turns, cosine",
-        "turn_similarity",
-        Target("source_turn_similarity_p05", beside="5th percentile of the source's own"),
-    ),
+    Row("same voice across turns, cosine", "turn_similarity", _SPREAD),
     Row("- of the source voice", "source_turn_similarity"),
-    Row("- replies against the source voice", "source_voice_similarity"),
+    Row("- replies against the source voice", "source_voice_similarity", _SPREAD),
     Row("WER at speeds 0.5 to 2, change, points", "speed_wer_change_points", _most(2.0)),
     Row("duration at speeds 0.25 to 4, error, %", "speed_duration_error_percent"),
     Row("pitch at speeds 0.25 to 4, change, %", "speed_f0_shift_percent"),

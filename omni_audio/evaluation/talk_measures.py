@@ -24,6 +24,13 @@ from omni_audio.evaluation.talk_items import HeardTalk
 if TYPE_CHECKING:
     from omni_audio.evaluation.harness import EvalConfig
 
+NF4_FIGURES = (
+    "nf4_wer_percent",
+    "nf4_wer_change_points",
+    "nf4_tool_exact_percent",
+    "nf4_tool_exact_change_points",
+)
+
 
 def measure_talks(
     config: "EvalConfig",
@@ -82,13 +89,15 @@ def _weights(
         weights = build.weights()
         memory = {"none": (weights, None), "nf4": (None, weights), "int4": (None, None)}[quant]
         speech.add_memory(results, *memory)
-        results.leave_out("nf4_tool_exact_percent", "needs weight_quant: both")
+        for name in NF4_FIGURES:
+            results.leave_out(name, "needs weight_quant: both")
         return
     packed = _build(load(Path(config.build), "nf4"))
     speech.add_memory(results, build.weights(), packed.weights())
     few = config.num_nf4_items
     if not few:
-        results.leave_out("nf4_tool_exact_percent", "num_nf4_items is 0")
+        for name in NF4_FIGURES:
+            results.leave_out(name, "num_nf4_items is 0")
         return
     heard = understanding.transcribe_items(packed, items[:few], "nf4: transcribe")
     understanding.add_nf4_transcripts(results, transcripts.first(len(items[:few])), heard, config.seed)

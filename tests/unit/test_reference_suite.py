@@ -33,7 +33,7 @@ def vowel(seconds: float, pitch_hz: float = 130.0) -> Tensor:
     return 0.1 * torch.stack([torch.sin(6.2832 * k * pitch_hz * time_S) / k for k in range(1, 12)]).sum(0)
 
 
-def item(pcm_S: Tensor, request: str = "one two") -> types.SimpleNamespace:
+def item(pcm_S: Tensor, request: str = "turn left") -> types.SimpleNamespace:
     cut = types.SimpleNamespace(id=f"cut-{pcm_S.numel()}", duration=pcm_S.numel() / 16_000)
     return types.SimpleNamespace(pcm=lambda: pcm_S, request=request, cut=cut)
 
@@ -70,16 +70,16 @@ def test_conditions_are_the_same_each_time_and_what_they_say() -> None:
 
 
 def test_conditions_without_items_are_left_out_and_others_have_a_row_each() -> None:
-    add_conditions(results := Results(), Ears("one two"), [], 0)
+    add_conditions(results := Results(), Ears("turn left"), [], 0)
     assert set(results.absent) == {condition.figure for condition in CONDITIONS}
-    add_conditions(results := Results(), Ears("one three"), [item(vowel(0.5))], 0)
+    add_conditions(results := Results(), Ears("turn right"), [item(vowel(0.5))], 0)
     assert [row["wer_percent"] for row in results.tables["wer_by_condition"]] == [50.0] * len(CONDITIONS)
     assert conditions.CONDITIONS[0].title == results.tables["wer_by_condition"][0]["condition"] == "clean"
 
 
 def test_speed_keeps_duration_and_pitch_and_resampling_would_not() -> None:
-    ears = Ears("one two")
-    found = add_speeds(results := Results(), ["one two"], [vowel(2.0)], ears, "no encoder", 0)
+    ears = Ears("turn left")
+    found = add_speeds(results := Results(), ["turn left"], [vowel(2.0)], ears, "no encoder", 0)
     rows = results.tables["quality_by_speed"]
     assert [row["speed"] for row in rows] == list(SPEEDS) == list(found.sounds)
     assert all(row["duration_error_percent"] < 0.1 and abs(row["f0_shift_percent"]) < 2 for row in rows)
@@ -92,11 +92,11 @@ def test_speed_keeps_duration_and_pitch_and_resampling_would_not() -> None:
 def test_words_lost_at_a_usual_speed_are_a_change() -> None:
     class Hasty(Ears):
         def transcribe(self, clips) -> list[str]:
-            return ["one" if clip.numel() < 20_000 else "one two" for clip in clips]
+            return ["turn" if clip.numel() < 20_000 else "turn left" for clip in clips]
 
-    add_speeds(results := Results(), ["one two"], [vowel(2.0)], Hasty(""), "no encoder", 0)
+    add_speeds(results := Results(), ["turn left"], [vowel(2.0)], Hasty(""), "no encoder", 0)
     assert results["speed_wer_change_points"].value == 50.0
-    add_speeds(results := Results(), ["one"], [torch.zeros(0)], Ears(""), "no encoder", 0)
+    add_speeds(results := Results(), ["turn"], [torch.zeros(0)], Ears(""), "no encoder", 0)
     assert "none of 1 clips" in results.absent["speed_wer_change_points"]
 
 

@@ -23,10 +23,10 @@ from typing import Any
 import torch
 
 from measuring.command import benchmark_parser, load_average, parse, run_facts
-from measuring.timing import digits
 from measuring.untrained import untrained_model
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.evaluation.results import digits
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBuilder

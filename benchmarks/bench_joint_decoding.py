@@ -21,17 +21,10 @@ from typing import Any
 import torch
 
 from measuring.command import benchmark_parser, load_average, parse, run_facts
-from measuring.speaking import (
-    frames_of_step,
-    new_decoder,
-    open_reply,
-    sound_of_frames,
-    speaking_model,
-    spoken_request,
-    untrained_tokenizer,
-)
+from measuring.speaking import new_decoder, speaking_model, spoken_request, untrained_tokenizer
 from measuring.timing import Case, Way, digits, time_ways
 from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.evaluation.streams import frames_of_step, open_reply, sound_of_frames
 from omni_audio.model.events import AudioFrame
 from omni_audio.model.generate import Generator
 from omni_audio.model.sequence import TokenSequence

@@ -40,12 +40,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from measuring.command import benchmark_parser, load_average, parse, run_facts
-from measuring.listeners import Heard, arrival_times, closed_loop, open_loop, spoken_body
-from measuring.live_server import LiveServer, live_server
 from measuring.playback import play
-from measuring.timing import digits, percentile
 from omni_audio.cli.builds import require_build
 from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.evaluation.latency import percentile
+from omni_audio.evaluation.listeners import Heard, arrival_times, closed_loop, open_loop, spoken_body
+from omni_audio.evaluation.live_server import LiveServer, live_server
+from omni_audio.evaluation.results import digits
 
 CLIPS = Path(__file__).parents[1] / "tests" / "data"
 FORMATS = (".wav", ".flac", ".mp3")

@@ -1,11 +1,7 @@
 """How many spoken replies one Generator gives in real time, and what one more of them costs.
 
-Every stream has heard a spoken request and answers with sound; each step gives each stream one frame of 80 ms (its text
-is one id), so that a step of more than 80 ms is too slow for all. The number of streams doubles until the 95th
-percentile of the step time passes 80 ms, and the interval is then halved. The network is untrained, of the size of a
-preset: time and memory do not depend on what the weights know. A step is the network's and the sound of every stream,
-made as the server makes it: the frames of all go through the vocoder in one pass. Sound stays at speed 1; encoding and
-sending it is not in it.
+Measured as `omni_audio/evaluation/streams.py` says, with the untrained network of a preset. Sound stays at speed 1;
+encoding and sending it is not in it.
 
     streams                   the largest number measured whose p95 step time is at most 80 ms; 0 where none was
     reached_limit             false where --max-streams ended the search
@@ -22,65 +18,26 @@ The last line is JSON.
 """
 
 import argparse
-import gc
 import json
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from measuring.command import benchmark_parser, load_average, parse, run_facts
-from measuring.resident import rss_mib
-from measuring.speaking import (
-    frames_of_step,
-    new_decoder,
-    open_reply,
-    sound_of_frames,
-    speaking_model,
-    spoken_request,
-    untrained_tokenizer,
-)
-from measuring.timing import digits, percentile
+from measuring.speaking import small_text, speaking_model, spoken_request, untrained_tokenizer
 from omni_audio.evaluation.codec_report import markdown_table
+from omni_audio.evaluation.streams import (
+    FRAME_MS,
+    StreamFigures,
+    measure_streams,
+    raise_streams,
+    stream_line,
+)
 from omni_audio.model.compiled import CompiledSteps
-from omni_audio.model.generate import Generator
 from omni_audio.model.kv_store import KVFormat
-from omni_audio.model.piece_decoder import PieceDecoder
 from omni_audio.model.sequence import TokenSequence
 from omni_audio.model.transformer import OmniModel
 from omni_audio.weight_quant.int4 import pack_model
-
-FRAME_MS = 80.0
-
-
-@dataclass(slots=True)
-class StreamFigures:
-    """What was measured with this many live streams; memory is None where the system does not tell it."""
-
-    num_streams: int
-    step_ms: list[float]
-    first_audio_ms: list[float]
-    cache_mib: float
-    rss_mib: float | None
-
-    @property
-    def p95_step_ms(self) -> float:
-        return percentile(self.step_ms, 95)
-
-
-def first_audio_ms(
-    generator: Generator, slot: int, prompt: TokenSequence, decoders: dict[int, PieceDecoder]
-) -> float:
-    """Opens a reply in a free slot beside the others and steps until its first sound."""
-    start = time.perf_counter()
-    open_reply(generator, slot, prompt)
-    decoders[slot] = new_decoder(decoders[slot].tokenizer)
-    while slot not in sound_of_frames(decoders, frames_of_step(generator)):
-        pass
-    return (time.perf_counter() - start) * 1000
 
 
 def measure(
@@ -93,78 +50,10 @@ def measure(
     steps: CompiledSteps | None = None,
 ) -> StreamFigures:
     """A generator of as many slots, all of them answering."""
-    tokenizer = untrained_tokenizer(model)
-    generator = Generator(model, num_slots=num_streams, kv_format=kv_format, steps=steps)
-    decoders = {slot: new_decoder(tokenizer) for slot in range(num_streams)}
-    for slot in decoders:
-        open_reply(generator, slot, prompt)
-    for _ in range(3):
-        sound_of_frames(decoders, frames_of_step(generator))
-    step_ms = []
-    for _ in range(num_steps):
-        start = time.perf_counter()
-        made = sound_of_frames(decoders, frames_of_step(generator))
-        step_ms.append((time.perf_counter() - start) * 1000)
-        assert len(made) == num_streams, "each step gives each stream a frame"
-    resident = rss_mib()
-    openings_ms = []
-    for _ in range(num_openings):
-        generator.close(num_streams - 1)
-        openings_ms.append(first_audio_ms(generator, num_streams - 1, prompt, decoders))
-    found = StreamFigures(num_streams, step_ms, openings_ms, generator.cache.num_bytes / 2**20, resident)
-    del generator
-    gc.collect()
-    return found
-
-
-def raise_streams(
-    measure_one: Callable[[int], StreamFigures], max_streams: int, limit_ms: float = FRAME_MS
-) -> tuple[list[StreamFigures], bool]:
-    """Doubles the number until the p95 step time passes the limit, then halves the interval down to an eighth.
-
-    Returns:
-        What was measured, by number of streams, and whether the limit was passed.
-    """
-    found: dict[int, StreamFigures] = {}
-    good, number, bad = 0, 1, None
-    while bad is None and number <= max_streams:
-        found[number] = measure_one(number)
-        if found[number].p95_step_ms > limit_ms:
-            bad = number
-        else:
-            good, number = number, min(2 * number, max(max_streams, number + 1))
-    while bad is not None and bad - good > max(1, good // 8):
-        middle = (good + bad) // 2
-        found[middle] = measure_one(middle)
-        if found[middle].p95_step_ms > limit_ms:
-            bad = middle
-        else:
-            good = middle
-    return [found[number] for number in sorted(found)], bad is not None
-
-
-def figures(found: list[StreamFigures], reached_limit: bool, limit_ms: float = FRAME_MS) -> dict[str, Any]:
-    """The last line's figures; memory that was not told is left out."""
-    within = [one.num_streams for one in found if one.p95_step_ms <= limit_ms]
-    line: dict[str, Any] = {
-        "streams": max(within, default=0),
-        "reached_limit": reached_limit,
-        "limit_ms": limit_ms,
-    }
-    fewest, most = found[0], found[-1]
-    more = most.num_streams - fewest.num_streams
-    if more > 0 and most.rss_mib is not None and fewest.rss_mib is not None:
-        line["marginal_mib_per_stream"] = digits((most.rss_mib - fewest.rss_mib) / more)
-    line["cache_mib_per_stream"] = digits(most.cache_mib / most.num_streams)
-    for name, value_of in (
-        ("p95_step_ms", lambda one: one.p95_step_ms),
-        ("median_step_ms", lambda one: statistics.median(one.step_ms)),
-        ("first_audio_ms", lambda one: statistics.median(one.first_audio_ms)),
-        ("rss_mib", lambda one: one.rss_mib),
-    ):
-        values = {str(one.num_streams): value_of(one) for one in found}
-        line[name] = {number: digits(value) for number, value in values.items() if value is not None}
-    return line
+    tokenizer, text = untrained_tokenizer(model), small_text()
+    return measure_streams(
+        model, tokenizer, text, num_streams, prompt, num_steps, num_openings, kv_format, steps
+    )
 
 
 def table(line: dict[str, Any]) -> str:
@@ -205,7 +94,7 @@ def main() -> None:
         lambda number: measure(model, number, prompt, args.steps, args.openings, kv_format, steps),
         args.max_streams,
     )
-    line = figures(found, reached_limit)
+    line = stream_line(found, reached_limit)
     print(table(line))
     line |= {
         "preset": args.preset,

@@ -41,9 +41,10 @@ from torchaudio.transforms import MelSpectrogram
 import omni_audio
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.time_stretch import stretch_whole
-from omni_audio.audio.units import HOP_SAMPLES, SAMPLE_RATE_HZ
+from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.evaluation.items import load_items
 from omni_audio.evaluation.judge import Judge, JudgeKind, load_judge
+from omni_audio.evaluation.pitch import pitch_ratio
 from omni_audio.evaluation.wer import ErrorCounts, corpus_rate_percent, count_words
 from omni_audio.model.build import load_tokenizer
 from omni_audio.record import device_description, git_state
@@ -57,12 +58,6 @@ HUMAN = Path("tests/data")
 OURS = ("latent_12hz", "latent_100hz", "waveform")
 PEERS = ("phase_vocoder", "atempo")
 QUICK_CLIPS = 3
-
-PITCH_RANGE_HZ = (60.0, 400.0)
-PITCH_FACTOR = 1.3
-PITCH_WINDOW_SAMPLES = 640
-PERIODIC_SHARE = 0.3
-"""The share of frames, the most periodic ones, whose pitch counts."""
 
 
 @dataclass(slots=True)
@@ -176,28 +171,6 @@ WAVEFORM_METHODS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "phase_vocoder": by_phase_vocoder,
     "atempo": by_atempo,
 }
-
-
-def pitch_hz(pcm_S: Tensor, low_hz: float, high_hz: float) -> float:
-    """Median pitch of the most periodic frames, by normalised autocorrelation."""
-    frames_TX = pcm_S.unfold(0, PITCH_WINDOW_SAMPLES, HOP_SAMPLES)
-    frames_TX = frames_TX - frames_TX.mean(1, keepdim=True)
-    size = 2 * PITCH_WINDOW_SAMPLES
-    correlation_TX = torch.fft.irfft(torch.fft.rfft(frames_TX, size).abs().square(), size)
-    lags = torch.arange(int(SAMPLE_RATE_HZ / high_hz), math.ceil(SAMPLE_RATE_HZ / low_hz) + 1)
-    sums_TX = F.pad(frames_TX.square().cumsum(1), (1, 0))
-    energies_TX = sums_TX[:, PITCH_WINDOW_SAMPLES - lags] * (sums_TX[:, -1:] - sums_TX[:, lags])
-    likeness_TX = correlation_TX[:, lags] / energies_TX.clamp_min(1e-9).sqrt()
-    best_T, index_T = likeness_TX.max(1)
-    loud_T = sums_TX[:, -1] > 0.05 * sums_TX[:, -1].max()
-    kept_T = loud_T & (best_T >= best_T[loud_T].quantile(1 - PERIODIC_SHARE))
-    return float((SAMPLE_RATE_HZ / lags[index_T[kept_T]]).median())
-
-
-def pitch_ratio(stretched_S: Tensor, decoded_S: Tensor) -> float:
-    """Pitch after by pitch before, octave errors excluded."""
-    before_hz = pitch_hz(decoded_S, *PITCH_RANGE_HZ)
-    return pitch_hz(stretched_S, before_hz / PITCH_FACTOR, before_hz * PITCH_FACTOR) / before_hz
 
 
 def mel_error_db(mel: MelSpectrogram, stretched_BS: Tensor, decoded_BS: Tensor) -> float:

@@ -31,9 +31,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import omni_audio
-from measuring.resident import rss_mib
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from omni_audio.evaluation.resident import rss_mib
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.build import load_tokenizer
 from omni_audio.model.conversation import Conversation

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring.resident import rss_mib
+from omni_audio.evaluation.resident import rss_mib
 
 FULL, PACKED = "full", "nf4"
 ROWS = {

@@ -1,6 +1,5 @@
 """Cases and their ways: timed in turn, so that a busy machine slows all alike; ratios are ratios of medians."""
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from omni_audio.checks import require
 from omni_audio.evaluation.codec_speed import spread
+from omni_audio.evaluation.results import digits
 
 
 def nothing() -> None:
@@ -92,13 +92,3 @@ def time_ways(ways: Sequence[Way], repeats: int, warm_up: int = 1) -> dict[tuple
             if repeat >= 0:
                 found[way.side, way.name].append(elapsed_ms / way.num_steps)
     return found
-
-
-def digits(value: float) -> float:
-    """Four significant digits."""
-    return float(f"{value:.4g}")
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """The smallest value that this share of the values does not pass."""
-    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

@@ -1,4 +1,4 @@
-"""`omni-audio eval suite=NAME` for every suite but the run's own corpus."""
+"""`omni-audio eval suite=NAME` for the listening test and the public test sets."""
 
 from __future__ import annotations
 

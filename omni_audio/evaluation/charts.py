@@ -4,14 +4,17 @@ import base64
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from omni_audio.audio.encoder import CODECS, SoundEncoder
 from omni_audio.audio.spectrogram import spectrogram_png
+from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require_file
 from omni_audio.evaluation.results import format_number
 
@@ -19,6 +22,8 @@ MAX_POINTS = 300
 SPLIT_NAMES = ("train", "val", "dev", "valid", "validation", "test")
 NOT_CURVES = ("step", "epoch")
 LOG_SCALE_RATIO = 50.0
+PAGE_CODEC = replace(CODECS["opus"], rate_hz=SAMPLE_RATE_HZ, muxer_options=())
+"""Of sound inside a page: nobody waits for its packets, so that pages of an ogg file may be long."""
 
 
 @dataclass(slots=True)
@@ -78,8 +83,8 @@ def _split_name(column: str) -> tuple[str, str]:
     return name, "train"
 
 
-def line_chart(curve: Curve) -> str:
-    """A metric over steps: SVG with a legend where there is more than one series."""
+def line_chart(curve: Curve, x_name: str = "steps") -> str:
+    """A metric over steps, or what else stands on the x axis: SVG, with a legend where there are several series."""
     series = {split: _thin(sorted(points)) for split, points in curve.series.items()}
     steps = [step for points in series.values() for step, _ in points]
     values = [value for points in series.values() for _, value in points]
@@ -98,7 +103,9 @@ def line_chart(curve: Curve) -> str:
         y = y0 + (top - transform(value)) / (top - bottom) * inner_height
         return f"{x:.1f},{y:.1f}"
 
-    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(curve.name)} over steps">']
+    parts = [
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(curve.name)} over {escape(x_name)}">'
+    ]
     for tick in range(4):
         level = bottom + (top - bottom) * tick / 3
         y = y0 + (top - level) / (top - bottom) * inner_height
@@ -107,7 +114,7 @@ def line_chart(curve: Curve) -> str:
         parts.append(f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for place_x, step, anchor in ((x0, left, "start"), (width - 8, right, "end")):
         parts.append(f'<text x="{place_x}" y="{height - 6}" text-anchor="{anchor}">{_steps(step)}</text>')
-    middle = "steps, log scale" if logarithmic else "steps"
+    middle = f"{x_name}, log scale" if logarithmic else x_name
     parts.append(f'<text x="{x0 + inner_width / 2}" y="{height - 6}" text-anchor="middle">{middle}</text>')
     for index, (split, points) in enumerate(series.items()):
         path = " ".join(place(*point) for point in points)
@@ -159,6 +166,61 @@ def bar_chart(rows: Sequence[dict], label: str, value: str, unit: str = "%") -> 
         parts.append(f'<line class="whisker" {ends} y1="{y + 8}" y2="{y + 8}"/>')
         parts.append(f'<text class="value" x="{end + 8:.1f}" y="{y + 13}">{text}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def histogram(values: Sequence[float], title: str, unit: str, num_bins: int = 20) -> str:
+    """Columns of how many of the values (at least one) lie in equal stretches; the median stands above."""
+    counts, edges = np.histogram(values, bins=num_bins)
+    width, height, x0, y0 = 340, 150, 8, 18
+    step = (width - 2 * x0) / num_bins
+    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">']
+    for index, count in enumerate(counts):
+        tall = float(count) / float(counts.max()) * (height - y0 - 20)
+        place = f'x="{x0 + index * step:.1f}" y="{height - 20 - tall:.1f}" width="{step - 1:.1f}"'
+        ends = f"{format_number(float(edges[index]))} to {format_number(float(edges[index + 1]))} {unit}"
+        parts.append(f'<rect class="bar" {place} height="{tall:.1f}"><title>{ends}: {count}</title></rect>')
+    for place, edge, anchor in ((x0, edges[0], "start"), (width - x0, edges[-1], "end")):
+        label = f"{format_number(float(edge))} {unit}"
+        parts.append(f'<text x="{place}" y="{height - 5}" text-anchor="{anchor}">{label}</text>')
+    median = f"median {format_number(float(np.median(values)))} {unit}, n = {len(values)}"
+    parts.append(f'<text class="value" x="{width / 2}" y="11" text-anchor="middle">{median}</text>')
+    return "".join([*parts, "</svg>"])
+
+
+def count_matrix(rows: Sequence[dict], row_key: str, column_key: str) -> str:
+    """Squares of how often (`n`) two names come together, darker for a larger share of their row."""
+    names = sorted({str(row[key]) for row in rows for key in (row_key, column_key)})
+    totals = {name: sum(row["n"] for row in rows if row[row_key] == name) for name in names}
+    cell, x0, y0 = 17, 130, 110
+    width, height = x0 + cell * len(names) + 4, y0 + cell * len(names) + 4
+    label = f"{escape(row_key)} against {escape(column_key)}"
+    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">']
+    for index, name in enumerate(names):
+        middle = (index + 0.5) * cell
+        parts.append(f'<text x="{x0 - 5}" y="{y0 + middle + 4:.1f}" text-anchor="end">{escape(name)}</text>')
+        turn = f'transform="translate({x0 + middle + 4:.1f} {y0 - 5}) rotate(-60)"'
+        parts.append(f"<text {turn}>{escape(name)}</text>")
+    for row in rows:
+        place = names.index(str(row[row_key])), names.index(str(row[column_key]))
+        wrong = "" if place[0] == place[1] else " wrong"
+        share = row["n"] / totals[str(row[row_key])]
+        told = f"{row_key} {row[row_key]}, {column_key} {row[column_key]}: {row['n']}"
+        parts.append(
+            f'<rect class="bar{wrong}" x="{x0 + place[1] * cell}" y="{y0 + place[0] * cell}" width="{cell - 1}" '
+            f'height="{cell - 1}" opacity="{0.15 + 0.85 * share:.2f}"><title>{escape(told)}</title></rect>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def sound_uri(pcm_S: Tensor) -> str:
+    """(S,) 16 kHz samples, S > 0, as an Opus data URI of about 5 kB a second.
+
+    Raises:
+        AudioError: PyAV lacks the encoder.
+    """
+    encoder = SoundEncoder(PAGE_CODEC)
+    pcm16 = (pcm_S.clamp(-1.0, 1.0) * 32767).round().to(torch.int16).numpy().tobytes()
+    return data_uri(encoder.feed(pcm16) + encoder.finish(), "audio/ogg")
 
 
 def spectrogram_uri(pcm_S: Tensor) -> str:

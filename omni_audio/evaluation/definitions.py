@@ -106,6 +106,63 @@ DEFINITIONS: dict[str, str] = {
     "loaded_saving_percent": "How far nf4_loaded_bytes lies below fp32_weight_bytes.",
 }
 
+DEFINITIONS |= {
+    f"{name}_text_percent": f"The same talks as {name}_percent with every turn of the user typed."
+    for name in (
+        "tool_name", "tool_parsed", "no_call", "tool_schema_valid", "compliance", "abstention", "ask_back", "talk",
+    )
+}  # fmt: skip
+DEFINITIONS |= {
+    "silent_wer_percent": "Control: wer_percent with silence of the same length for every request, fewer items.",
+    "silent_tool_exact_percent": (
+        "Control: tool_exact_percent with silence of the same length for every turn of the user, fewer talks."
+    ),
+    "noise20_wer_percent": (
+        "As wer_percent on fewer items, noise of the kinds of training added 20 dB below the speech, seeds fixed."
+    ),
+    "noise10_wer_percent": "As noise20_wer_percent, 10 dB below.",
+    "noise0_wer_percent": "As noise20_wer_percent, as loud as the speech.",
+    "telephone_wer_percent": "As wer_percent on the items of noise20_wer_percent, 300 to 3400 Hz and mu-law.",
+    "clean_wer_percent": "As wer_percent on the items of noise20_wer_percent, as recorded.",
+    "first_token_p50_ms": (
+        "Streamed chat completions with a spoken reply, one at a time, from `omni-audio serve` in a process of its own "
+        "over loopback: from sending a spoken request of about 3 s, all at once, to the first word or sound; median."
+    ),
+    "first_token_p95_ms": "As first_token_p50_ms, 95th percentile.",
+    "first_audio_p50_ms": "As first_token_p50_ms, to the first sound.",
+    "first_audio_p95_ms": "As first_audio_p50_ms, 95th percentile.",
+    "predicted_mos": "DNSMOS P.835, overall, 1 to 5, of speech from the texts of test answers; predicted, no listener.",
+    "predicted_mos_source": "The same of the source voice's recordings of these texts.",
+    "predicted_mos_of_source_percent": "predicted_mos in percent of predicted_mos_source, paired.",
+    "distill_mos": "DistillMOS, 1 to 5, of the clips of predicted_mos; predicted, no listener.",
+    "distill_mos_source": "The same of the source voice's recordings of these texts.",
+    "distill_mos_of_source_percent": "distill_mos in percent of distill_mos_source, paired.",
+    "turn_similarity": (
+        "Cosine of Resemblyzer embeddings: each spoken reply to a turn against the mean of the other replies."
+    ),
+    "source_turn_similarity": "The same of the source voice: each recorded answer against the mean of the others.",
+    "source_turn_similarity_p05": "Its 5th percentile: the edge of the source's own spread.",
+    "source_voice_similarity": "Each spoken reply against the mean of the source voice's recorded answers.",
+    "nf4_memory_ratio": "nf4_weight_bytes over fp16_weight_bytes.",
+    "server_mib": (
+        "Resident memory of the server's process and its decoder after some replies; weights as the build stores "
+        "them, held in 32 bit."
+    ),
+    "nf4_server_mib": "The same with weights in NF4.",
+    "stream_cache_mib": "Keys, values and places that one more slot takes, 32 bit, the server's default.",
+    "stream_cache_int8_mib": "The same with server.kv_format=int8.",
+    "stream_marginal_mib": "Resident memory of the most live replies measured less that of the fewest, by reply.",
+    "real_time_streams": (
+        "Spoken replies at once whose steps take at most a frame (80 ms) at the 95th percentile, sound included; "
+        "random weights of the build's shape."
+    ),
+    "speed_wer_change_points": (
+        "The largest change of speech_wer_percent at speeds 0.5 to 2 against speed 1, same speech, paired."
+    ),
+    "speed_duration_error_percent": "The largest median error of duration among the speeds 0.25 to 4.",
+    "speed_f0_shift_percent": "The largest median change of pitch among the speeds 0.25 to 4, either way.",
+}
+
 
 def make_figure(name: str, interval: Interval, n: int, note: str = "") -> Figure:
     """A figure with its definition and reference from this file.

@@ -60,6 +60,9 @@ class EvalConfig:
         num_latency_items: spoken replies timed; 0 leaves the latency out; at most num_items.
         num_control_items: requests given to the untrained control; 0 leaves it out; at most num_tool_items.
         num_nf4_items: requests given to the NF4 weights too where weight_quant is both; at most num_tool_items.
+        num_condition_items: suite=reference: so many of the requests are heard in noise and by telephone too.
+        num_speed_items: suite=reference: of the texts spoken, the first so many are heard at every speed.
+        num_stream_steps: suite=reference: steps timed at each number of live replies.
         weight_quant: none, nf4, int4 (on a CPU) or both.
         judge: the independent recogniser, or none.
         judge_folder: of a CTranslate2 Whisper model where judge is folder.
@@ -79,6 +82,9 @@ class EvalConfig:
     num_latency_items: int = 20
     num_control_items: int = 20
     num_nf4_items: int = 60
+    num_condition_items: int = 60
+    num_speed_items: int = 12
+    num_stream_steps: int = 40
     weight_quant: EvalWeightQuant = EvalWeightQuant.none
     judge: JudgeKind = JudgeKind.whisper_tiny_en
     judge_folder: str | None = None
@@ -114,6 +120,9 @@ class EvalConfig:
                 allowed,
                 "Lower it, or raise the number it is under.",
             )
+        for name in ("num_condition_items", "num_speed_items", "num_stream_steps"):
+            value = getattr(self, name)
+            require(value >= 0, f"eval.{name}", value, "0 or more", "Set 0 to leave the figures out.")
         require(
             self.split != "train",
             "eval.split",
@@ -128,6 +137,23 @@ class EvalConfig:
             "a folder where judge is folder, else nothing",
             "Set judge: folder beside judge_folder.",
         )
+
+    @property
+    def first_weights(self) -> str:
+        """The number format that is measured first and most: none, nf4 or int4."""
+        return "none" if self.weight_quant is EvalWeightQuant.both else self.weight_quant.value
+
+
+def empty_results(config: EvalConfig, judge_name: str) -> Results:
+    """Results without figures: the record of this evaluation."""
+    results = Results(record=run_record(config))
+    results.record |= {
+        "build": Path(config.build).name,
+        "weight_quant": config.weight_quant.value,
+        "judge": judge_name,
+        "split": config.split,
+    }
+    return results
 
 
 def load_subject(
@@ -164,14 +190,7 @@ def evaluate(
         folder = None if config.judge_folder is None else Path(config.judge_folder)
         judge = load_judge(config.judge, folder, config.judge_threads)
     corpus, output = Path(config.corpus), Path(config.output)
-    results = Results(record=run_record(config))
-    quant = "none" if config.weight_quant is EvalWeightQuant.both else config.weight_quant.value
-    results.record |= {
-        "build": Path(config.build).name,
-        "weight_quant": config.weight_quant.value,
-        "judge": "none" if judge is None else judge.name,
-        "split": config.split,
-    }
+    results = empty_results(config, "none" if judge is None else judge.name)
     talks: list[HeardTalk] = []
     if holds_talks(corpus):
         talks = load_talks(corpus, config.split, max(config.num_items, config.num_tool_items), config.seed)
@@ -181,7 +200,7 @@ def evaluate(
         items = answered = load_items(corpus, config.split, config.num_items, config.seed)
         seen = seen_in_training(corpus, items)
     results.record["seen_in_training"] = seen
-    subject = load(Path(config.build), quant)
+    subject = load(Path(config.build), config.first_weights)
     transcribed = items[: config.num_items]
     if talks:
         measure_talks(config, results, load, subject, transcribed, talks)
@@ -277,6 +296,8 @@ def _speech(
             results.leave_out(name, reason)
         return made
     speech.add_judged(results, judge, made, answers_seen(corpus, heard), config.seed)
+    if "say_once" not in made:
+        results.leave_out(speech.JUDGED["say_once"], "only where eval.num_takes is above 1")
     return made
 
 

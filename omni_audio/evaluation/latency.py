@@ -1,5 +1,6 @@
 """Time to the first sound, and real-time factors, for one stream at a time."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from tqdm import tqdm
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.checks import require
 from omni_audio.evaluation.subject import TimedAnswer
+
+REQUEST_S = 3.0
+"""How long the requests are that the server and live replies are timed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,8 @@ def time_calls(
         function(value)
         seconds.append(clock() - start)
     return seconds
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that this share of the values does not pass."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]

@@ -9,8 +9,10 @@ from pathlib import Path
 import soundfile
 import torch
 
-from omni_audio.evaluation.charts import bar_chart, data_uri, line_chart, read_metrics, spectrogram_uri
-from omni_audio.evaluation.reference import REFERENCES
+from omni_audio.evaluation.charts import bar_chart, line_chart, read_metrics, sound_uri, spectrogram_uri
+from omni_audio.evaluation.reference_sounds import SHOWN, worst_failures
+from omni_audio.evaluation.reference_table import TABLE
+from omni_audio.evaluation.report_reference import not_measured, reference_charts, reference_table
 from omni_audio.evaluation.results import Results, Sample, format_interval, format_number
 from omni_audio.evaluation.sounds import MADE_BY_MODEL, NUM_SHOWN, worst
 from omni_audio.files import written_whole
@@ -35,6 +37,7 @@ KIND_TITLES = {
     "tool": "Tool calls",
     "answer": "Answers without a call",
     "human": "Recorded human clips",
+    "speed": "One text by speed",
 }
 
 
@@ -52,13 +55,15 @@ def write_report(results: Results, output: Path, metrics: Sequence[Path] = ()) -
     Raises:
         ValueError: a metrics file is missing or has no step column.
     """
+    if TABLE in results.tables:
+        shown = [reference_table(results), reference_charts(results), _curves(metrics)]
+        shown += [_chosen(results, output), _ten_worst(results, output)]
+    else:
+        shown = [_figures(results), _voices(results), _curves(metrics)]
+        shown += [_sounds(results, output), _failures(results, output)]
     body = [
         _head(results),
-        _figures(results),
-        _voices(results),
-        _curves(metrics),
-        _sounds(results, output),
-        _failures(results, output),
+        *shown,
         _definitions(results),
         _record(results),
     ]
@@ -110,12 +115,6 @@ def _figures(results: Results) -> str:
             f"<td>{format_interval(figure.low, figure.high)}</td><td>{figure.n}</td>"
             f'<td>{reference}</td><td class="text muted">{escape(figure.reference_definition)}</td></tr>'
         )
-    absent = []
-    for name, reason in results.absent.items():
-        known = REFERENCES.get(name)
-        beside = f" (reference: {escape(known.definition)})" if known else ""
-        absent.append(f"<li><code>{name}</code>: {escape(reason)}{beside}</li>")
-    missing = f"<h3>Not measured</h3><ul>{''.join(absent)}</ul>" if absent else ""
     return (
         "<h2>Figures</h2>"
         '<p class="note">The reference column is what the reference system states about itself, on its data '
@@ -124,7 +123,7 @@ def _figures(results: Results) -> str:
         "which does not mean certainty.</p>"
         '<div class="wide"><table><thead><tr><th>figure</th><th>ours</th><th>95 % interval</th>'
         '<th>n</th><th>reference</th><th class="text">what the reference states</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{missing}"
+        f"<tbody>{''.join(rows)}</tbody></table></div>{not_measured(results)}"
     )
 
 
@@ -170,6 +169,27 @@ def _sounds(results: Results, output: Path) -> str:
     return f"<h2>Sounds</h2>{note}{''.join(parts)}" if parts else ""
 
 
+def _chosen(results: Results, output: Path) -> str:
+    """The sounds that the suite `reference` chose to be listened to."""
+    parts = []
+    for kind, number in SHOWN.items():
+        chosen = [sample for sample in results.samples if sample.kind == kind and sample.sounds][:number]
+        if chosen:
+            cards = "".join(_card(sample, output, spectrograms=False) for sample in chosen)
+            parts.append(f'<h3>{KIND_TITLES[kind]}</h3><div class="grid">{cards}</div>')
+    return f"<h2>Sounds</h2>{''.join(parts)}" if parts else ""
+
+
+def _ten_worst(results: Results, output: Path) -> str:
+    """Transcripts and turns of talks that went wrong, with what was heard."""
+    cards = "".join(
+        _card(sample, output, spectrograms=False)
+        for sample in worst_failures(results.samples)
+        if sample.sounds
+    )
+    return f'<h2>Worst failures</h2><div class="grid">{cards}</div>' if cards else ""
+
+
 def _failures(results: Results, output: Path) -> str:
     parts = []
     for kind, title in KIND_TITLES.items():
@@ -185,7 +205,8 @@ def _card(sample: Sample, output: Path, *, spectrograms: bool) -> str:
     got = "not heard by a judge" if sample.got is None else sample.got or "(nothing)"
     score = "" if not sample.score else f' <span class="score">errors {100 * sample.score:.0f} %</span>'
     wanted = "its own transcript" if sample.kind == "reply" else "wanted"
-    heard = "heard by the judge" if sample.kind in MADE_BY_MODEL else "given by the model"
+    is_sound = sample.kind in (*MADE_BY_MODEL, "speed")
+    heard = "heard by the judge" if is_sound else "given by the model"
     return (
         f'<div class="card"><h4>{escape(sample.item_id)} · {escape(sample.voice)}{score}</h4>'
         f"<dl><dt>{wanted}</dt><dd>{escape(sample.wanted)}</dd><dt>{heard}</dt><dd>{escape(got)}</dd></dl>{sounds}</div>"
@@ -193,7 +214,6 @@ def _card(sample: Sample, output: Path, *, spectrograms: bool) -> str:
 
 
 def _sound(label: str, path: Path, spectrogram: bool) -> str:
-    content = path.read_bytes()
     samples, rate_hz = soundfile.read(path, dtype="float32")
     picture = ""
     if spectrogram:
@@ -202,7 +222,7 @@ def _sound(label: str, path: Path, spectrogram: bool) -> str:
     caption = f"{escape(label)}, {len(samples) / rate_hz:.1f} s"
     return (
         f'<figure class="sound">{picture}<figcaption>{caption}</figcaption>'
-        f'<audio controls preload="none" src="{data_uri(content, "audio/flac")}"></audio></figure>'
+        f'<audio controls preload="none" src="{sound_uri(torch.from_numpy(samples))}"></audio></figure>'
     )
 
 

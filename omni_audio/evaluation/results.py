@@ -179,7 +179,7 @@ class Results:
         if counts:
             line["n"] = counts.get("wer_percent", next(iter(counts.values())))
             line["n_by_figure"] = counts
-        for key in ("build", "weight_quant", "judge", "split"):
+        for key in ("suite", "build", "weight_quant", "judge", "split"):
             if key in self.record:
                 line[key] = self.record[key]
         return json.dumps(line, ensure_ascii=False, allow_nan=False)
@@ -243,6 +243,11 @@ class Results:
             if name in REFERENCES:
                 lines.append(f"  {name}: not measured\n    reference: {REFERENCES[name].definition}")
         return "\n".join(lines)
+
+
+def digits(value: float) -> float:
+    """Four significant digits."""
+    return float(f"{value:.4g}")
 
 
 def format_number(value: float) -> str:

@@ -42,40 +42,47 @@ def write_sounds(
     (output / FOLDER).mkdir(parents=True, exist_ok=True)
     for kind in ("transcribe", "tool", "answer"):
         for sample in worst(results.samples, kind):
-            _keep(sample, "request", by_id[sample.item_id].pcm(), output)
+            keep_sound(sample, "request", by_id[sample.item_id].pcm(), output)
     if human_folder is not None:
         for sample in worst(results.samples, "human"):
-            _keep(sample, "clip", load_audio(human_folder / sample.item_id), output)
+            keep_sound(sample, "clip", load_audio(human_folder / sample.item_id), output)
     for kind in MADE_BY_MODEL:
         spoken = made.get(kind)
         if spoken is None:
             continue
-        of_kind = {sample.item_id: sample for sample in results.samples if sample.kind == kind}
         chosen = {sample.item_id for sample in worst(results.samples, kind)}
         for index, item in enumerate(spoken.items):
             if index >= NUM_SHOWN and item.cut.id not in chosen:
                 continue
-            sample = of_kind.get(item.cut.id)
-            if sample is None:
-                sample = Sample(
-                    kind=kind,
-                    item_id=item.cut.id,
-                    voice=item.voice,
-                    wanted=spoken.texts[index],
-                    got=None,
-                    score=None,
-                )
-                results.samples.append(sample)
+            sample = spoken_sample(results, kind, spoken, index)
             if spoken.inputs:
-                _keep(sample, "input", spoken.inputs[index], output)
-            _keep(sample, "output", spoken.pcms[index], output)
+                keep_sound(sample, "input", spoken.inputs[index], output)
+            keep_sound(sample, "output", spoken.pcms[index], output)
 
 
-def _keep(sample: Sample, label: str, pcm_S: Tensor, output: Path) -> None:
+def spoken_sample(results: Results, kind: str, spoken: Spoken, index: int) -> Sample:
+    """The sample of a sound; one without a score is added where no judge heard it."""
+    item = spoken.items[index]
+    for sample in results.samples:
+        if sample.kind == kind and sample.item_id == item.cut.id:
+            return sample
+    sample = Sample(
+        kind=kind,
+        item_id=item.cut.id,
+        voice=item.voice,
+        wanted=spoken.texts[index],
+        got=None,
+        score=None,
+    )
+    results.samples.append(sample)
+    return sample
+
+
+def keep_sound(sample: Sample, label: str, pcm_S: Tensor, output: Path) -> None:
     """Writes (S,) samples as 16-bit FLAC; nothing for an empty clip."""
     if pcm_S.numel() == 0:
         return
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in sample.item_id)
-    name = f"{FOLDER}/{sample.kind}-{safe}-{label}.flac"
+    name = f"{FOLDER}/{sample.kind}-{safe}-{label.replace(' ', '-')}.flac"
     write_flac(output / name, pcm_S.clamp(-1.0, 1.0))
     sample.sounds[label] = name

@@ -1,7 +1,7 @@
 """Scores of the sound the model makes, as an independent judge hears it, and of its speed and size."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,36 +47,47 @@ class Spoken:
     inputs: list[Tensor] = field(default_factory=list)
 
 
-def make_speech(subject: Subject, items: Sequence[EvalItem], takes: int) -> dict[str, Spoken]:
-    """Every kind of sound that the judge hears, for these items; given texts are spoken in so many takes."""
+def make_speech(
+    subject: Subject, items: Sequence[EvalItem], takes: int, kinds: Sequence[str] = tuple(JUDGED)
+) -> dict[str, Spoken]:
+    """Sounds that the judge hears, for these items.
+
+    Args:
+        subject: speaks.
+        items: whose requests are answered, and whose answers are spoken.
+        takes: of each given text; at 1 the kind `say_once` is left out.
+        kinds: of `JUDGED`, those that are made.
+    """
     answers, asked = [item.answer for item in items], [item.request for item in items]
-    requests = [item.pcm() for item in items]
-    recorded = [item.answer_pcm() for item in items]
 
-    def coded(clips: Sequence[Tensor]) -> list[Tensor]:
-        return [subject.decode(subject.encode(pcm_S)) for pcm_S in tqdm(clips, desc="code", unit="clip")]
+    def say(texts: list[str], label: str, times: int) -> Spoken:
+        return Spoken(items, texts, subject.say(tqdm(texts, desc=label, unit="text"), times))
 
-    said = subject.say(tqdm(answers, desc="say", unit="text"), takes)
-    said_unseen = subject.say(tqdm(asked, desc="say unseen", unit="text"), takes)
-    replies = subject.answer_speech(tqdm(requests, desc="reply", unit="request"))
-    reply_texts, reply_pcms = [reply.text for reply in replies], [reply.pcm_S for reply in replies]
-    made = {
-        "say": Spoken(items, answers, said),
-        "say_unseen": Spoken(items, asked, said_unseen),
-        "reply": Spoken(items, reply_texts, reply_pcms, requests),
-        "resynthesis": Spoken(items, answers, coded(recorded), recorded),
-        "source": Spoken(items, answers, recorded),
-        "request_resynthesis": Spoken(items, asked, coded(requests), requests),
-        "request_source": Spoken(items, asked, requests),
+    def reply() -> Spoken:
+        requests = [item.pcm() for item in items]
+        replies = subject.answer_speech(tqdm(requests, desc="reply", unit="request"))
+        texts, pcms = [reply.text for reply in replies], [reply.pcm_S for reply in replies]
+        return Spoken(items, texts, pcms, requests)
+
+    def coded(texts: list[str], clips: list[Tensor]) -> Spoken:
+        bar = tqdm(clips, desc="code", unit="clip")
+        return Spoken(items, texts, [subject.decode(subject.encode(pcm_S)) for pcm_S in bar], clips)
+
+    makers: dict[str, Callable[[], Spoken]] = {
+        "say": lambda: say(answers, "say", takes),
+        "say_once": lambda: say(answers, "say once", 1),
+        "say_unseen": lambda: say(asked, "say unseen", takes),
+        "reply": reply,
+        "resynthesis": lambda: coded(answers, [item.answer_pcm() for item in items]),
+        "source": lambda: Spoken(items, answers, [item.answer_pcm() for item in items]),
+        "request_resynthesis": lambda: coded(asked, [item.pcm() for item in items]),
+        "request_source": lambda: Spoken(items, asked, [item.pcm() for item in items]),
     }
-    if takes > 1:
-        said_once = subject.say(tqdm(answers, desc="say once", unit="text"), 1)
-        made["say_once"] = Spoken(items, answers, said_once)
-    return made
+    return {kind: makers[kind]() for kind in kinds if kind != "say_once" or takes > 1}
 
 
 def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_seen: int, seed: int) -> None:
-    """WER of each kind of sound by the judge, samples of each; what was not made is left out.
+    """WER of each kind of sound by the judge, samples of each.
 
     Args:
         results: gets the figures.
@@ -85,11 +96,8 @@ def add_judged(results: Results, judge: Judge, made: dict[str, Spoken], answers_
         answers_seen: how many of the answer texts also stand in training.
         seed: of the bootstrap.
     """
-    for kind, name in JUDGED.items():
-        if kind not in made:
-            results.leave_out(name, "only where eval.num_takes is above 1")
-            continue
-        spoken = made[kind]
+    for kind, spoken in made.items():
+        name = JUDGED[kind]
         hearing = judge.transcribe(spoken.pcms)
         heard = list(tqdm(hearing, desc=f"judge {kind}", unit="clip", total=len(spoken.pcms)))
         counts = [count_words(text, words) for text, words in zip(spoken.texts, heard, strict=True)]

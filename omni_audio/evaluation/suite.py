@@ -4,9 +4,13 @@ from enum import Enum
 
 
 class Suite(Enum):
-    """`corpus`: the run's own held-out items; `listening`: a test for people; the others are public."""
+    """`corpus`: the run's own held-out items; `reference`: the assistant domain beside the reference system.
+
+    `listening`: a test for people; the others are public.
+    """
 
     corpus = "corpus"
+    reference = "reference"
     listening = "listening"
     librispeech = "librispeech"
     common_voice = "common_voice"

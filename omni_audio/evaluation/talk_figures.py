@@ -1,8 +1,16 @@
 """Figures of talks of the assistant domain: calls, abstention, instructions; spoken and typed."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import Any
 
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from omni_audio.data.corpora.assistant.item import AssistantItem
 from omni_audio.evaluation.assistant_scores import GivenTurn, score_assistant, score_item
 from omni_audio.evaluation.assistant_subject import AssistantSubject
 from omni_audio.evaluation.bootstrap import Interval, mean_interval, share_interval
@@ -11,8 +19,9 @@ from omni_audio.evaluation.items import EvalItem
 from omni_audio.evaluation.results import Results, Sample
 from omni_audio.evaluation.talk_items import HeardTalk, judged_by_text
 from omni_audio.evaluation.talk_replies import ask_talks
+from omni_audio.evaluation.tools import parse_call
 from omni_audio.evaluation.understanding import Transcripts
-from omni_audio.evaluation.wer import corpus_rate_percent
+from omni_audio.evaluation.wer import corpus_rate_percent, count_words
 
 FIGURES = {
     "tool_exact_percent": "call_exact_percent",
@@ -26,6 +35,9 @@ FIGURES = {
     "talk_percent": "talk_percent",
 }
 """Figure of an evaluation -> figure of score_assistant()."""
+TYPED = {name: name.replace("_percent", "_text_percent") for name in FIGURES}
+"""Figure -> the same one of the talks typed."""
+NO_CALL, BROKEN_CALL = "no call", "does not parse"
 GROUPS = ("kind", "area", "tool", "instruction")
 Replies = list[list[GivenTurn]]
 
@@ -56,9 +68,13 @@ def add_talks(results: Results, subject: AssistantSubject, talks: Sequence[Heard
     for group in GROUPS:
         rows = [{group: key, **_row(figures)} for key, figures in scores.get(f"by_{group}", {}).items()]
         results.tables[f"talks_by_{group}"] = rows
-    by_text = score_assistant(items, typed, seed)["all"].get("call_exact_percent")
-    if by_text is not None:
-        results.add(make_figure("tool_exact_text_percent", _interval(by_text), by_text["n"]))
+    by_text = score_assistant(items, typed, seed)["all"]
+    for name, of_scores in FIGURES.items():
+        if of_scores in by_text:
+            figure = by_text[of_scores]
+            results.add(make_figure(TYPED[name], _interval(figure), figure["n"]))
+    results.tables["tool_exact_by_tool"] = exact_by_tool(items, spoken, seed)
+    results.tables["tool_confusion"] = confusion(items, spoken)
     heard, read = (_exact(items, replies) for replies in (spoken, typed))
     if heard:
         gaps = [float(text) - float(voice) for text, voice in zip(read, heard, strict=True)]
@@ -66,6 +82,66 @@ def add_talks(results: Results, subject: AssistantSubject, talks: Sequence[Heard
     _add_shuffled(results, items, spoken, seed)
     _add_samples(results, talks, spoken)
     return spoken
+
+
+def exact_by_tool(items: Sequence[AssistantItem], replies: Replies, seed: int) -> list[dict[str, Any]]:
+    """A row a tool, worst first: the share of the turns in which it is due whose calls are right."""
+    flags: dict[str, list[bool]] = defaultdict(list)
+    for item, given in zip(items, replies, strict=True):
+        for turn, score in zip(item.turns, score_item(item, given), strict=True):
+            for name in dict.fromkeys(call.name for call in turn.calls):
+                flags[name].append(score.calls.exact)
+    rows = []
+    for name, of_tool in flags.items():
+        found = share_interval(of_tool, 100.0, seed)
+        ends = {"low": found.low, "high": found.high, "n": len(of_tool)}
+        rows.append({"tool": name, "tool_exact_percent": found.value, **ends})
+    return sorted(rows, key=lambda row: (row["tool_exact_percent"], row["tool"]))
+
+
+def confusion(items: Sequence[AssistantItem], replies: Replies) -> list[dict[str, Any]]:
+    """How often a tool was called where one was due, calls of a turn in their order; a row a pair that occurs."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for item, given in zip(items, replies, strict=True):
+        for turn, reply in zip(item.turns, given, strict=True):
+            due, made = [call.name for call in turn.calls], [_name_of(raw) for raw in reply.raw_calls]
+            counts.update(zip_longest(due, made, fillvalue=NO_CALL) if due or made else [(NO_CALL, NO_CALL)])
+    return [{"due": due, "made": made, "n": count} for (due, made), count in sorted(counts.items())]
+
+
+def _name_of(raw_call: str) -> str:
+    try:
+        return parse_call(raw_call).name
+    except ValueError:
+        return BROKEN_CALL
+
+
+def add_silent_talks(
+    results: Results,
+    subject: AssistantSubject,
+    items: Sequence[EvalItem],
+    talks: Sequence[HeardTalk],
+    seed: int,
+) -> None:
+    """Control: the same talks and requests with silence of the same length for every turn of the user."""
+    heard = subject.transcribe(
+        torch.zeros_like(item.pcm()) for item in tqdm(items, desc="silence: transcribe", unit="clip")
+    )
+    words = [count_words(item.request, text) for item, text in zip(items, heard, strict=True)]
+    results.add(make_figure("silent_wer_percent", corpus_rate_percent(words, seed), len(items)))
+    due, silence = [talk.item for talk in talks], [partial(_silence, talk) for talk in talks]
+    replies = ask_talks(
+        subject.assistant, due, silence, subject.num_slots, subject.max_text_tokens, "silence: talks"
+    )
+    exact = _exact(due, replies)
+    if exact:
+        results.add(make_figure("silent_tool_exact_percent", share_interval(exact, 100.0, seed), len(exact)))
+    else:
+        results.leave_out("silent_tool_exact_percent", "no drawn talk has a call due")
+
+
+def _silence(talk: HeardTalk, turn: int) -> Tensor:
+    return torch.zeros_like(talk.pcm(turn))
 
 
 def add_untrained_talks(

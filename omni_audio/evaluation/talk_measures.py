@@ -11,8 +11,10 @@ from omni_audio.evaluation.items import EvalItem
 from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.subject import Subject
 from omni_audio.evaluation.talk_figures import (
+    FIGURES,
     Replies,
     add_nf4_talks,
+    add_silent_talks,
     add_talks,
     add_untrained_talks,
     ask_spoken,
@@ -21,6 +23,13 @@ from omni_audio.evaluation.talk_items import HeardTalk
 
 if TYPE_CHECKING:
     from omni_audio.evaluation.harness import EvalConfig
+
+NF4_FIGURES = (
+    "nf4_wer_percent",
+    "nf4_wer_change_points",
+    "nf4_tool_exact_percent",
+    "nf4_tool_exact_change_points",
+)
 
 
 def measure_talks(
@@ -51,14 +60,17 @@ def measure_talks(
     if asked:
         replies = add_talks(results, build, asked, config.seed)
     else:
-        results.leave_out("tool_exact_percent", "num_tool_items is 0")
+        for name in (*FIGURES, "voice_gap_points", "shuffled_tool_exact_percent"):
+            results.leave_out(name, "num_tool_items is 0")
     few = config.num_control_items
     if few:
         control = build.untrained(config.seed)
         heard = understanding.transcribe_items(control, items[:few], "untrained: transcribe")
         add_untrained_talks(results, control, items[:few], heard, talks[:few], config.seed)
+        add_silent_talks(results, build, items[:few], talks[:few], config.seed)
     else:
-        results.leave_out("untrained_tool_exact_percent", "num_control_items is 0")
+        for name in ("untrained_tool_exact_percent", "silent_tool_exact_percent"):
+            results.leave_out(name, "num_control_items is 0")
     _weights(config, results, load, build, items, transcripts, asked, replies)
 
 
@@ -75,14 +87,17 @@ def _weights(
     quant = config.weight_quant.value
     if quant != "both":
         weights = build.weights()
-        speech.add_memory(results, *((None, weights) if quant == "nf4" else (weights, None)))
-        results.leave_out("nf4_tool_exact_percent", "needs weight_quant: both")
+        memory = {"none": (weights, None), "nf4": (None, weights), "int4": (None, None)}[quant]
+        speech.add_memory(results, *memory)
+        for name in NF4_FIGURES:
+            results.leave_out(name, "needs weight_quant: both")
         return
     packed = _build(load(Path(config.build), "nf4"))
     speech.add_memory(results, build.weights(), packed.weights())
     few = config.num_nf4_items
     if not few:
-        results.leave_out("nf4_tool_exact_percent", "num_nf4_items is 0")
+        for name in NF4_FIGURES:
+            results.leave_out(name, "num_nf4_items is 0")
         return
     heard = understanding.transcribe_items(packed, items[:few], "nf4: transcribe")
     understanding.add_nf4_transcripts(results, transcripts.first(len(items[:few])), heard, config.seed)

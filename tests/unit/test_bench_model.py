@@ -18,6 +18,7 @@ from measuring import our_ways
 from measuring.limits import bandwidth_case, gemm_case, step_bytes
 from measuring.timing import Case, Way, time_ways
 from measuring.untrained import STACK, Weights, stack_parameters, untrained_model, with_weights
+from omni_audio.evaluation.latency import percentile
 from omni_audio.model.transformer import OmniModel
 
 
@@ -199,7 +200,7 @@ def test_streams_are_measured_and_each_step_gives_each_a_frame():
     found, reached_limit = bench_streams.raise_streams(
         lambda number: bench_streams.measure(model, number, prompt, 3, 2), max_streams=3, limit_ms=1e9
     )
-    line = bench_streams.figures(found, reached_limit, limit_ms=1e9)
+    line = bench_streams.stream_line(found, reached_limit, limit_ms=1e9)
     assert (line["streams"], line["reached_limit"]) == (3, False)
     assert list(line["p95_step_ms"]) == list(line["first_audio_ms"]) == ["1", "2", "3"]
     assert line["cache_mib_per_stream"] > 0
@@ -225,7 +226,7 @@ def drawn_streams(number: int, step_ms: float) -> bench_streams.StreamFigures:
 def test_the_number_of_streams_doubles_and_then_closes_in():
     found, reached_limit = bench_streams.raise_streams(lambda n: drawn_streams(n, 6.0 * n), max_streams=64)
     assert [one.num_streams for one in found] == [1, 2, 4, 8, 12, 13, 14, 16]
-    line = bench_streams.figures(found, reached_limit)
+    line = bench_streams.stream_line(found, reached_limit)
     assert (line["streams"], line["reached_limit"]) == (13, True)
     assert (line["marginal_mib_per_stream"], line["cache_mib_per_stream"]) == (3.0, 2.0)
     assert line["p95_step_ms"]["14"] == 84.0
@@ -234,12 +235,12 @@ def test_the_number_of_streams_doubles_and_then_closes_in():
 def test_no_stream_in_time_is_said():
     found, reached_limit = bench_streams.raise_streams(lambda n: drawn_streams(n, 100.0), max_streams=8)
     assert [one.num_streams for one in found] == [1]
-    assert bench_streams.figures(found, reached_limit)["streams"] == 0
+    assert bench_streams.stream_line(found, reached_limit)["streams"] == 0
 
 
 def test_p95_is_not_passed_by_95_percent():
-    assert bench_streams.percentile([float(i) for i in range(1, 101)], 95) == 95.0
-    assert bench_streams.percentile([3.0], 95) == 3.0
+    assert percentile([float(i) for i in range(1, 101)], 95) == 95.0
+    assert percentile([3.0], 95) == 3.0
 
 
 def test_one_row_products_are_measured_in_every_format():

@@ -15,7 +15,9 @@ import httpx
 import pytest
 from bench_serving import figures, level_of, plot, read_clips, streams_realtime, table
 
-from measuring.listeners import (
+from measuring.playback import Playback, play
+from omni_audio.evaluation.latency import percentile
+from omni_audio.evaluation.listeners import (
     BROKEN,
     BYTES_PER_S,
     UNREACHED,
@@ -27,9 +29,7 @@ from measuring.listeners import (
     spoken_body,
     take_line,
 )
-from measuring.playback import Playback, play
-from measuring.resident import rss_mib_of
-from measuring.timing import percentile
+from omni_audio.evaluation.resident import rss_mib_of
 
 
 @pytest.mark.parametrize(

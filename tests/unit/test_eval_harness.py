@@ -360,7 +360,7 @@ def test_report_is_self_contained_and_carries_sound_and_curves(corpus, tmp_path)
     metrics.parent.mkdir(parents=True)
     metrics.write_text("epoch,step,train/loss,val/loss,lr\n0,0,5.0,,1\n0,10,3.0,4.0,1\n0,20,2.0,3.5,\n")
     page = write_report(results, tmp_path, [metrics]).read_text()
-    assert "data:audio/flac;base64," in page
+    assert "data:audio/ogg;base64," in page
     assert "data:image/png;base64," in page
     assert page.count("<polyline") >= 2
     assert "test-voice-0" in page

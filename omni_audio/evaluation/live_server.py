@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from measuring.resident import rss_mib_of
+from omni_audio.evaluation.resident import rss_mib_of
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 300.0

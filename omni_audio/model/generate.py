@@ -31,6 +31,9 @@ class Generator:
 
     `prefill_positions`: the most positions of a prompt that go through the stack at once. `kv_format`: how keys and
     values are kept. `steps`: the model's, compiled; None steps through it as it is written.
+
+    Raises:
+        ValueError: less than one slot or position, or no such format.
     """
 
     def __init__(
@@ -41,6 +44,12 @@ class Generator:
         kv_format: KVFormat = KVFormat.float32,
         steps: CompiledSteps | None = None,
     ) -> None:
+        for name, value in (("num_slots", num_slots), ("prefill_positions", prefill_positions)):
+            is_count = isinstance(value, int) and value >= 1
+            require(is_count, name, value, "a whole number of at least 1", "Raise it.")
+        formats = ", ".join(kind.value for kind in KVFormat)
+        is_known = isinstance(kv_format, KVFormat)
+        require(is_known, "kv_format", kv_format, f"a KVFormat: {formats}", "Name one of these.")
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
         self.steps = steps
         with torch.inference_mode(False):  # compiled steps are made for tensors of one kind
@@ -118,12 +127,22 @@ class Generator:
 
     @torch.no_grad()
     def interrupt(self, slot: int) -> None:
-        """Ends the answer where it stands; a held stream reads <end> and can listen again."""
+        """Ends the answer where it stands; a held stream reads <end> and can listen again.
+
+        Raises:
+            ValueError: the slot does not exist.
+        """
+        self._require_slot(slot)
         if self.streams.pop(slot, None) is not None and slot in self.held:
             self._advance([slot], [Special.END], self._no_codes(1))
 
     def close(self, slot: int) -> None:
-        """Frees the slot at once; a slot that is free already stays so."""
+        """Frees the slot at once; a slot that is free already stays so.
+
+        Raises:
+            ValueError: the slot does not exist.
+        """
+        self._require_slot(slot)
         self.streams.pop(slot, None)
         self.held.pop(slot, None)
         self._hidden_D.pop(slot, None)
@@ -183,7 +202,8 @@ class Generator:
 
     def _require_slot(self, slot: int) -> None:
         allowed = f"0 to {self.num_slots - 1}"
-        require(0 <= slot < self.num_slots, "slot", slot, allowed, "Use a slot of this generator.")
+        is_slot = isinstance(slot, int) and 0 <= slot < self.num_slots
+        require(is_slot, "slot", slot, allowed, "Use a slot of this generator.")
 
     def _answer(self, request: GenerationRequest, last_id: int) -> OngoingAnswer:
         """An answer that has said nothing yet, behind a prompt that ends with this id."""

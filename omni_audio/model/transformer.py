@@ -21,7 +21,7 @@ from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.layout import CodePattern, LayoutConfig
 from omni_audio.model.rotary import Turns, rotary_turns
 from omni_audio.model.sequence import NO_CODE, SequenceBatch
-from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
+from omni_audio.model.shapes import TRAINING_MULTIPLE, check_fed, check_slots, rounded_places
 from omni_audio.model.text import Special, Vocabulary
 from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
@@ -348,16 +348,10 @@ class OmniModel(nn.Module):
             Hidden states (B, T, D), normalised for the heads.
 
         Raises:
-            ValueError: no positions, or a slot named twice.
+            ValueError: no positions, another dtype or shape, or a slot that is not there or named twice.
         """
-        require(ids_BT.shape[1] > 0, "ids_BT.shape[1]", 0, "at least one position", "Feed something.")
-        require(
-            len(set(slots.tolist())) == ids_BT.shape[0],
-            "slots",
-            slots.tolist(),
-            f"{ids_BT.shape[0]} different slots",
-            "Name each slot once.",
-        )
+        check_fed(ids_BT, codes_BTK, chunk_BT, pinned_BT, self.depth.num_codebooks)
+        check_slots(slots, ids_BT.shape[0], cache.num_slots)
         steps_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         position_BT = cache.length_S[slots][:, None] + steps_T
         new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)

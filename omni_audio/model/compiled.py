@@ -15,6 +15,7 @@ from omni_audio.checks import require
 from omni_audio.model.compiler import allow_forms
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.kv_store import KVFormat
+from omni_audio.model.layout import CodePattern
 from omni_audio.model.sequence import NO_CODE
 from omni_audio.model.static_depth import StaticDepth
 from omni_audio.model.static_step import StaticStep
@@ -35,13 +36,20 @@ class CompiledSteps:
         backend: of torch.compile.
 
     Raises:
-        ValueError: the model has NF4 weights or adapters, whose products are no plain loops.
+        ValueError: the model has NF4 weights or adapters, whose products are no plain loops, or no depth decoder.
     """
 
     def __init__(self, model: OmniModel, backend: str = "inductor") -> None:
         odd = [name for name, module in model.named_modules() if type(module).__name__ in NOT_COMPILED]
         remedy = "Set weight_quant=none or int4 and merge adapters, or set runtime.compile=false."
         require(not odd, "runtime.compile", odd[:1], "false for NF4 weights and adapters", remedy)
+        require(
+            model.config.layout.pattern is CodePattern.depth,
+            "runtime.compile",
+            True,
+            "false for a build of model.layout.pattern=delay: its steps are not compiled",
+            "Set runtime.compile=false.",
+        )
         allow_forms()
         self.model = model
         step, self._depth = StaticStep(model).eval(), StaticDepth(model).eval()

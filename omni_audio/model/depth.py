@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend
 from omni_audio.model.block import Block
-from omni_audio.model.heads import HeadProduct
+from omni_audio.model.heads import CodeHeads
 from omni_audio.model.layer_memory import GrowingMemory, LayerMemory
 from omni_audio.model.rotary import Turns, rotary_turns
 
@@ -27,6 +27,9 @@ class DepthConfig:
 
     `loss_decay`: each codebook weighs so much of the one before it. The first ones carry the words; the last ones are
     near to noise, and most of an unweighted loss.
+
+    Where model.layout.pattern is delay the stack says the codes itself: `num_layers`, `num_heads` and `mlp_width` then
+    make nothing, the other settings are those of its heads (DelayHeads).
     """
 
     width: int = 128
@@ -50,11 +53,10 @@ class DepthConfig:
         )
 
 
-class DepthDecoder(nn.Module):
+class DepthDecoder(CodeHeads):
     """hidden (M, D) and semantic embedding (M, D) of M frames -> K codes each.
 
-    `vectors_KCV` are the tokenizer's codebooks, each of unit variance. The logit of a code is its own, which begins at
-    0, and the product of its vector with the vector that the state asks for.
+    `vectors_KCV` are the tokenizer's codebooks, each of unit variance.
     """
 
     def __init__(
@@ -67,17 +69,14 @@ class DepthDecoder(nn.Module):
         backend: AttentionBackend,
     ) -> None:
         super().__init__()
-        self.config, self.num_codebooks, self.codebook_size = config, num_codebooks, codebook_size
+        self.config = config
         self.enter = nn.Linear(2 * model_width, config.width, bias=False)
         self.embed = nn.Embedding((num_codebooks - 1) * codebook_size, config.width)
         self.blocks = nn.ModuleList(
             Block(config.width, config.num_heads, config.mlp_width, backend) for _ in range(config.num_layers)
         )
         self.norm = nn.RMSNorm(config.width, eps=1e-5)
-        self.heads = nn.Parameter(torch.zeros(num_codebooks, config.width, codebook_size))
-        self.asked_vectors = nn.Parameter(torch.empty(num_codebooks, config.width, code_width))
-        nn.init.normal_(self.asked_vectors, std=0.02)
-        self.head_product, self.asked_product = HeadProduct(), HeadProduct()
+        self.add_heads(config.width, num_codebooks, codebook_size, code_width)
 
     def _states(self, hidden_MD: Tensor, semantic_MD: Tensor, codes_MJ: Tensor) -> Tensor:
         """Normalised states (M, J + 1, D) where J codes are given."""
@@ -110,14 +109,6 @@ class DepthDecoder(nn.Module):
         place_1K = torch.arange(self.num_codebooks, device=device)[None]
         return rotary_turns(place_1K, self.config.width // self.config.num_heads, ROTARY_BASE)
 
-    def logits(self, states_MJD: Tensor, vectors_KCV: Tensor, first: int = 0) -> Tensor:
-        """Logits (M, J, C), float32, of the J codebooks from number `first` on."""
-        stages = slice(first, first + states_MJD.shape[1])
-        own_MJC = self.head_product(states_MJD, self.heads, first).float()
-        asked_MJV = self.asked_product(states_MJD, self.asked_vectors, first)
-        met_JMC = asked_MJV.transpose(0, 1) @ vectors_KCV[stages].to(asked_MJV.dtype).transpose(1, 2)
-        return own_MJC + met_JMC.transpose(0, 1).float()
-
     def loss(
         self,
         hidden_MD: Tensor,
@@ -127,6 +118,7 @@ class DepthDecoder(nn.Module):
         vectors_KCV: Tensor,
     ) -> Tensor:
         """Cross-entropy (nats) of the codes (M, K), weighted mean over codebooks, where `counts_M` (M,) is true."""
+        codes_MK = codes_MK.clamp_min(0)  # of rows that do not count
         states_MKD = self._states(hidden_MD, semantic_MD, codes_MK[:, :-1])
         logits_MKC = self.logits(states_MKD, vectors_KCV)
         entropy_MK = F.cross_entropy(logits_MKC.flatten(0, 1), codes_MK.flatten(), reduction="none")

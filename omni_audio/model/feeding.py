@@ -6,6 +6,7 @@ import torch
 
 from omni_audio.checks import require, require_range
 from omni_audio.model.sequence import TokenSequence
+from omni_audio.model.text import Special
 from omni_audio.model.transformer import OmniModel
 
 PREFILL_POSITIONS = 512
@@ -59,13 +60,16 @@ def check_sequence(sequence: TokenSequence, model: OmniModel, num_fed: int = 0) 
             require_range(f"sequence.{name}", value, low, size - 1)
     has_codes_TK = sequence.codes_TK >= 0
     is_frame_T = sequence.ids_T >= model.vocabulary.semantic_start
-    require(
-        bool((has_codes_TK == is_frame_T[:, None]).all()),
-        "sequence.codes_TK",
-        "codes at other places than the semantic ids",
-        "all codes of a frame at its semantic id, and -1 elsewhere",
-        remedy,
-    )
+    if (
+        model.delays.longest > 0
+    ):  # in an answer, codes of earlier frames stand with a frame, and behind its end
+        may_have_T = is_frame_T | (sequence.ids_T == Special.AUDIO)
+        are_whole = bool((has_codes_TK[:, 0] == is_frame_T).all() and not has_codes_TK[~may_have_T].any())
+        allowed = "a first code at each semantic id, later ones there or at <audio>, and -1 elsewhere"
+    else:
+        are_whole = bool((has_codes_TK == is_frame_T[:, None]).all())
+        allowed = "all codes of a frame at its semantic id, and -1 elsewhere"
+    require(are_whole, "sequence.codes_TK", "codes at other places than the semantic ids", allowed, remedy)
     require(
         bool(torch.isfinite(sequence.states_TS).all()),
         "sequence.states_TS",

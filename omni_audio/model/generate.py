@@ -1,7 +1,6 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
 from collections import Counter, deque
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,50 +8,18 @@ from torch import Tensor
 
 from omni_audio.checks import require
 from omni_audio.model.compiled import CompiledSteps
+from omni_audio.model.delays import SaidRows
 from omni_audio.model.events import AudioFrame, Event, Failed, Finished, TextToken, ToolToken
 from omni_audio.model.feeding import PREFILL_POSITIONS, check_sequence, pieces
-from omni_audio.model.grammar import AnswerGrammar, Grammar, Phase, ScriptGrammar
+from omni_audio.model.grammar import AnswerGrammar, Phase, ScriptGrammar
 from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.logprobs import id_logprobs
+from omni_audio.model.ongoing import OngoingAnswer
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sampling import Sampler, choose
+from omni_audio.model.sampling import choose
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, TokenSequence
 from omni_audio.model.text import Special
 from omni_audio.model.transformer import OmniModel
-
-_GREEDY = Sampler()
-
-
-@dataclass(slots=True)
-class _Answer:
-    """An answer on its way: its form, its draws, what it has said so far, and what it has yet to read."""
-
-    grammar: Grammar
-    text_sampler: Sampler
-    audio_sampler: Sampler
-    said: Counter[int]
-    """Its text ids, and how often each is there."""
-    sounded: list[Counter[int]]
-    """Its semantic ids, and the codes of each acoustic codebook."""
-    unread: deque[TokenSequence]
-    num_logprobs: int | None
-    """Of the request."""
-
-    @property
-    def _speaks(self) -> bool:
-        return self.grammar.phase in (Phase.FRAMES, Phase.LAST_FRAMES)
-
-    @property
-    def sampler(self) -> Sampler:
-        """Of the next id; a tool call is greedy."""
-        if self.grammar.phase is Phase.TOOL:
-            return _GREEDY
-        return self.audio_sampler if self._speaks else self.text_sampler
-
-    @property
-    def seen(self) -> Counter[int]:
-        """The ids that the penalties on the next id are for."""
-        return self.sounded[0] if self._speaks else self.said
 
 
 class Generator:
@@ -64,6 +31,9 @@ class Generator:
 
     `prefill_positions`: the most positions of a prompt that go through the stack at once. `kv_format`: how keys and
     values are kept. `steps`: the model's, compiled; None steps through it as it is written.
+
+    Raises:
+        ValueError: less than one slot or position, or no such format.
     """
 
     def __init__(
@@ -74,11 +44,17 @@ class Generator:
         kv_format: KVFormat = KVFormat.float32,
         steps: CompiledSteps | None = None,
     ) -> None:
+        for name, value in (("num_slots", num_slots), ("prefill_positions", prefill_positions)):
+            is_count = isinstance(value, int) and value >= 1
+            require(is_count, name, value, "a whole number of at least 1", "Raise it.")
+        formats = ", ".join(kind.value for kind in KVFormat)
+        is_known = isinstance(kv_format, KVFormat)
+        require(is_known, "kv_format", kv_format, f"a KVFormat: {formats}", "Name one of these.")
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
         self.steps = steps
         with torch.inference_mode(False):  # compiled steps are made for tensors of one kind
             self.cache = model.empty_cache(num_slots, kv_format)
-        self.streams: dict[int, _Answer] = {}
+        self.streams: dict[int, OngoingAnswer] = {}
         """The answers on their way, by slot."""
         self.held: dict[int, int] = {}
         """The last id that each endless stream read or said, by slot."""
@@ -151,12 +127,22 @@ class Generator:
 
     @torch.no_grad()
     def interrupt(self, slot: int) -> None:
-        """Ends the answer where it stands; a held stream reads <end> and can listen again."""
+        """Ends the answer where it stands; a held stream reads <end> and can listen again.
+
+        Raises:
+            ValueError: the slot does not exist.
+        """
+        self._require_slot(slot)
         if self.streams.pop(slot, None) is not None and slot in self.held:
             self._advance([slot], [Special.END], self._no_codes(1))
 
     def close(self, slot: int) -> None:
-        """Frees the slot at once; a slot that is free already stays so."""
+        """Frees the slot at once; a slot that is free already stays so.
+
+        Raises:
+            ValueError: the slot does not exist.
+        """
+        self._require_slot(slot)
         self.streams.pop(slot, None)
         self.held.pop(slot, None)
         self._hidden_D.pop(slot, None)
@@ -200,7 +186,8 @@ class Generator:
         going = [i for i, slot in enumerate(slots) if slot in self.streams or slot in self.held]
         self._advance([slots[i] for i in going], [ids[i] for i in going], codes_BK[going])
         for event in events:
-            if isinstance(event, Finished) and self.held.get(event.slot, Special.END) != Special.END:
+            last = self.held.get(event.slot, Special.END)
+            if isinstance(event, Finished) and last not in (Special.END, Special.AUDIO):
                 self._advance([event.slot], [Special.END], self._no_codes(1))
         return events
 
@@ -215,9 +202,10 @@ class Generator:
 
     def _require_slot(self, slot: int) -> None:
         allowed = f"0 to {self.num_slots - 1}"
-        require(0 <= slot < self.num_slots, "slot", slot, allowed, "Use a slot of this generator.")
+        is_slot = isinstance(slot, int) and 0 <= slot < self.num_slots
+        require(is_slot, "slot", slot, allowed, "Use a slot of this generator.")
 
-    def _answer(self, request: GenerationRequest, last_id: int) -> _Answer:
+    def _answer(self, request: GenerationRequest, last_id: int) -> OngoingAnswer:
         """An answer that has said nothing yet, behind a prompt that ends with this id."""
         mode = request.mode.special
         require(
@@ -236,7 +224,7 @@ class Generator:
                 remedy = "Take the ids of this build's TextTokenizer."
                 require(vocabulary.is_text(token), name, token, "ids of text", remedy)
         grammar = ScriptGrammar if request.script else AnswerGrammar
-        return _Answer(
+        return OngoingAnswer(
             grammar(vocabulary, self.model.config.layout, request),
             request.text_sampler(),
             request.audio_sampler(),
@@ -244,6 +232,7 @@ class Generator:
             [Counter() for _ in range(1 + self.model.depth.num_codebooks)],
             deque(),
             request.num_logprobs,
+            SaidRows(self.model.delays),
         )
 
     def _read(self, slot: int, piece: TokenSequence) -> None:
@@ -296,18 +285,18 @@ class Generator:
         Raises:
             ValueError: nothing is allowed, or the network gave no finite numbers.
         """
-        grammar = self.streams[slot].grammar
-        grammar.allow(mask_V)
-        name = f"what may follow in slot {slot}, phase {grammar.phase.value},"
+        answer = self.streams[slot]
+        answer.allow(mask_V)
+        name = f"what may follow in slot {slot}, phase {answer.grammar.phase.value},"
         require(bool(mask_V.any()), name, "nothing", "at least one id", "Check the request and the grammar.")
         name = f"the logits of slot {slot}"
         remedy = "Check the weights and the prompt."
         require(is_finite, name, "NaN or infinite", "finite numbers", remedy)
 
     def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
-        """Acoustic codes (B, K) of the streams whose id is a frame; -1 for the others."""
+        """Acoustic codes (B, K) of the streams whose id is a frame or brings late codes; -1 for the others."""
         codes_BK = self._no_codes(len(ids))
-        rows = [i for i, token in enumerate(ids) if self.model.vocabulary.is_semantic(token)]
+        rows = [i for i, token in enumerate(ids) if self._brings_codes(token)]
         if rows:
             answers = [self.streams[slots[i]] for i in rows]
             samplers = [answer.audio_sampler for answer in answers]
@@ -316,26 +305,39 @@ class Generator:
                 seen = [answer.sounded[1 + codebook] for answer in answers]
                 return torch.tensor(choose(samplers, logits_MC, seen), device=logits_MC.device)
 
-            semantic = [ids[i] for i in rows]
+            chosen = [ids[i] for i in rows]
             if self.steps is not None:
-                codes_BK[rows] = self.steps.codes(hidden_BD[rows], semantic, choose_codes)
+                codes_BK[rows] = self.steps.codes(hidden_BD[rows], chosen, choose_codes)
                 return codes_BK
-            semantic_MD = self.model.embed(torch.tensor(semantic, device=hidden_BD.device))
-            codes_BK[rows] = self.model.depth.generate(
-                hidden_BD[rows], semantic_MD, self.model.codebook_vectors, choose_codes
+            id_MD = self.model.embed(torch.tensor(chosen, device=hidden_BD.device))
+            codes_MK = self.model.depth.generate(
+                hidden_BD[rows], id_MD, self.model.codebook_vectors, choose_codes
             )
+            if self.model.delays.longest > 0:
+                pairs = zip(answers, chosen, strict=True)
+                said_MK = torch.stack([answer.is_said(token) for answer, token in pairs])
+                codes_MK = codes_MK.masked_fill(~said_MK.to(codes_MK.device), NO_CODE)
+            codes_BK[rows] = codes_MK
         return codes_BK
+
+    def _brings_codes(self, token: int) -> bool:
+        """Whether acoustic codes are said with an id of an answer: a frame, or an <audio> behind its end."""
+        return self.model.vocabulary.is_semantic(token) or token == Special.AUDIO
 
     def _events(self, slot: int, token: int, codes_K: Tensor, logits_V: Tensor) -> list[Event]:
         """What the chosen id and codes come to; `logits_V` are what the id was drawn from, before the grammar."""
         answer, vocabulary = self.streams[slot], self.model.vocabulary
         is_tool, starts_call = answer.grammar.phase is Phase.TOOL, answer.grammar.in_phase == 0
-        reason = answer.grammar.push(token)
-        events: list[Event] = []
-        if vocabulary.is_semantic(token):
+        frame_K = None
+        if self._brings_codes(token):
             for seen, code in zip(answer.sounded, [token, *codes_K.tolist()], strict=True):
-                seen[code] += 1
-            events.append(AudioFrame(slot, codes_K))
+                if code != NO_CODE:
+                    seen[code] += 1
+            frame_K = answer.rows.push(codes_K)
+        reason = answer.push(token)
+        events: list[Event] = []
+        if frame_K is not None:
+            events.append(AudioFrame(slot, frame_K))
         elif vocabulary.is_text(token) and is_tool:
             events.append(ToolToken(slot, token, starts_call))
         elif vocabulary.is_text(token):

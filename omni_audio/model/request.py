@@ -63,6 +63,8 @@ class GenerationRequest:
     script: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        modes = ", ".join(mode.name for mode in Mode)
+        require(isinstance(self.mode, Mode), "mode", self.mode, f"a Mode: {modes}", "Name one of these.")
         self.text_sampler()
         self.audio_sampler()
         require_speed(self.speed)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from omni_audio.checks import require
+from omni_audio.model.delays import NO_CODE
+from omni_audio.model.layout import LayoutConfig
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
 from omni_audio.tokenizer.semantic import text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioCodes
 
-NO_CODE = -1
 NO_CHUNK = -1
-WORD_FRAMES = 10
 
 
 class Mode(Enum):
@@ -29,50 +29,6 @@ class Mode(Enum):
     @property
     def special(self) -> Special:
         return Special[self.name]
-
-
-@dataclass(kw_only=True, slots=True)
-class LayoutConfig:
-    """How segments lie in the stream.
-
-    A reply interleaves the ids of its text with its frames. Mode.SAY interleaves the given words, letter by letter: the
-    frames of a word stand behind the `script_lead_words` words that follow it.
-    """
-
-    encoder_chunk: int = 32
-    prefix_is_bidirectional: bool = True
-    pinned_positions: int = 64
-    interleave_text_tokens: int = 4
-    interleave_frames: int = 4
-    script_lead_words: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("encoder_chunk", "interleave_text_tokens", "interleave_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"model.layout.{name} = {getattr(self, name)} is not allowed: expected at least 1."
-                )
-        if self.script_lead_words < 0:
-            raise ValueError(
-                f"model.layout.script_lead_words = {self.script_lead_words} is not allowed: expected at least 0."
-            )
-        if self.pinned_positions < 1:
-            raise ValueError(
-                f"model.layout.pinned_positions = {self.pinned_positions} is not allowed: expected at least 1, "
-                "the first position is the attention sink."
-            )
-
-    @staticmethod
-    def most_frames(word: list[int]) -> int:
-        """Frames after which a given word of these letters is over; no word of the training speech comes near."""
-        return WORD_FRAMES + len(word)
-
-    def script_pieces(self, words: list[list[int]]) -> list[list[int]]:
-        """Ids that are given before the frames of each word, from the letters of the words and <text_end>."""
-        lead = self.script_lead_words
-        words = [*words[:-1], [*words[-1], Special.TEXT_END]]
-        opening = [token for word in words[: 1 + lead] for token in word]
-        return [opening, *words[1 + lead :], *[[] for _ in range(min(lead, len(words) - 1))]]
 
 
 @dataclass(slots=True)
@@ -146,6 +102,8 @@ class SequenceBuilder:
     num_chunks: int = 0
     heard: list[HeardSpan] = field(default_factory=list)
     states: list[tuple[int, Tensor]] = field(default_factory=list)
+    late: list[list[int]] = field(default_factory=list)
+    """Codes of the last spoken frames that are said behind the answer's end."""
 
     def __post_init__(self) -> None:
         self._decoder([Special.BOS], target=False)
@@ -211,7 +169,7 @@ class SequenceBuilder:
             ValueError: the sound is over before its transcript is.
         """
         words = self.text.encode(text)
-        frames, acoustic = self._frame_ids(codes), codes.acoustic_BFK[0].tolist()
+        frames, acoustic = self._spoken(codes, codes.acoustic_BFK.shape[1])
         size, done = self.layout.interleave_text_tokens, 0
         for said in range(0, len(words), size):
             if said > 0:
@@ -249,7 +207,7 @@ class SequenceBuilder:
             f"{len(words)}, one for each word of {text!r}",
             "Align the text.",
         )
-        frames, acoustic = self._frame_ids(codes), codes.acoustic_BFK[0].tolist()
+        frames, acoustic = self._spoken(codes, word_ends[-1])
         start = 0
         for piece, stop in zip(self.layout.script_pieces(words), word_ends, strict=True):
             if start > 0:
@@ -260,7 +218,10 @@ class SequenceBuilder:
         return self
 
     def end(self) -> "SequenceBuilder":
+        """Closes an answer; codes that are late come behind its end, each with an <audio>."""
         self._decoder([Special.END])
+        self._decoder([Special.AUDIO] * len(self.late), self.late)
+        self.late = []
         return self
 
     def build(self) -> TokenSequence:
@@ -284,6 +245,13 @@ class SequenceBuilder:
                 f"utterance with {self.num_codebooks} codebooks. Use codes of this build's tokenizer."
             )
         return [self.vocabulary.semantic_start + code for code in codes.semantic_BF[0].tolist()]
+
+    def _spoken(self, codes: AudioCodes, num_frames: int) -> tuple[list[int], list[list[int]]]:
+        """Ids of an answer's first frames, and the codes that are said with each."""
+        frames = self._frame_ids(codes)[:num_frames]
+        rows = self.layout.delays(self.num_codebooks).rows(codes.acoustic_BFK[0, : len(frames)]).tolist()
+        self.late = rows[len(frames) :]
+        return frames, rows[: len(frames)]
 
     def _decoder(self, ids: list[int], codes: list[list[int]] | None = None, target: bool = True) -> None:
         self._append(ids, codes, [NO_CHUNK] * len(ids), target)

@@ -7,7 +7,7 @@ are one matrix here: both are products with the same state. Memories are values:
 import torch
 from torch import Tensor, nn
 
-from omni_audio.model.depth import ROTARY_BASE
+from omni_audio.model.depth import ROTARY_BASE, DepthDecoder
 from omni_audio.model.row_products import row_product, sharing_copy
 from omni_audio.model.static_step import mixed, put_step_attention, turned
 from omni_audio.model.transformer import OmniModel
@@ -19,11 +19,14 @@ class StaticDepth(nn.Module):
     def __init__(self, model: OmniModel) -> None:
         super().__init__()
         depth = model.depth
+        assert isinstance(depth, DepthDecoder)
         self.num_codebooks, self.codebook_size = depth.num_codebooks, depth.codebook_size
         self.num_heads = depth.config.num_heads
         copied = sharing_copy(model)
-        self.semantic_embed, self.enter, self.embed = copied.embed, copied.depth.enter, copied.depth.embed
-        self.blocks, self.norm = copied.depth.blocks, copied.depth.norm
+        decoder = copied.depth
+        assert isinstance(decoder, DepthDecoder)
+        self.semantic_embed, self.enter, self.embed = copied.embed, decoder.enter, decoder.embed
+        self.blocks, self.norm = decoder.blocks, decoder.norm
         put_step_attention(self.blocks)
         asked_KCD = model.codebook_vectors @ depth.asked_vectors.detach().transpose(1, 2)
         self.heads_KCD = (depth.heads.detach().transpose(1, 2) + asked_KCD).contiguous()

@@ -127,8 +127,6 @@ class StaticStep(nn.Module):
 
     def _entered(self, ids_R: Tensor, codes_RK: Tensor) -> Tensor:
         """As OmniModel.embed_positions, (R, D): every row goes through the frames' part, which counts for frames."""
-        semantic_R = (ids_R - self.vocabulary.semantic_start).clamp_min(0)
-        frames_RD = self.frames(
-            codes_RK.clamp_min(0), semantic_R, self.codebook_vectors, self.codebook_spreads
-        )
+        semantic_R = ids_R - self.vocabulary.semantic_start
+        frames_RD = self.frames(codes_RK, semantic_R, self.codebook_vectors, self.codebook_spreads)
         return self.embed(ids_R).float() + torch.where(codes_RK[:, :1] >= 0, frames_RD, 0.0)

@@ -1,9 +1,9 @@
-"""The network: one stack of blocks for text and audio positions, a main head and a depth decoder."""
+"""The network: one stack of blocks for text and audio positions, a main head and a depth decoder or delayed heads."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +14,16 @@ from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.attention import AttentionBackend, Places, visible, visible_blocks
 from omni_audio.model.block import Block
 from omni_audio.model.depth import DepthConfig, DepthDecoder
-from omni_audio.model.heads import MainHead
+from omni_audio.model.heads import DelayHeads, MainHead
 from omni_audio.model.hearing import HearingHead
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.kv_store import KVFormat
+from omni_audio.model.layout import CodePattern, LayoutConfig
 from omni_audio.model.rotary import Turns, rotary_turns
-from omni_audio.model.sequence import NO_CODE, LayoutConfig, SequenceBatch
-from omni_audio.model.shapes import TRAINING_MULTIPLE, rounded_places
+from omni_audio.model.sequence import NO_CODE, SequenceBatch
+from omni_audio.model.shapes import TRAINING_MULTIPLE, check_fed, check_slots, rounded_places
 from omni_audio.model.text import Special, Vocabulary
+from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
 
@@ -90,17 +92,28 @@ class ModelConfig:
         """Pinned places and the window: a position further on sees pinned keys as from the last of these places."""
         return self.layout.pinned_positions + self.window
 
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint tells of it; where no code is late, what it told before any could be."""
+        facts = to_plain(self)
+        if self.layout.pattern is CodePattern.depth:
+            del facts["layout"]["pattern"], facts["layout"]["max_delay_frames"]
+        return facts
+
     def state_width(self, tokenizer: TokenizerConfig) -> int:
         """Numbers a heard frame brings besides its codes."""
         return tokenizer.semantic.width if self.semantic_states else 0
 
 
 class FrameEmbedding(nn.Module):
-    """Acoustic and semantic codes of a frame -> (D,), added to the embedding of its id."""
+    """Acoustic and semantic codes of a frame -> (D,), added to the embedding of its id.
+
+    Where the codes of an answer are late, those that a position lacks count as zeros, and so does a semantic code that
+    is not there.
+    """
 
     def __init__(self, config: ModelConfig, tokenizer: TokenizerConfig) -> None:
         super().__init__()
-        self.kind = config.audio_input
+        self.kind, self.is_late = config.audio_input, config.layout.pattern is CodePattern.delay
         self.codebook_size = tokenizer.vq.codebook_size
         self.semantic_levels = FiniteScalarQuantizer(tokenizer.semantic.levels)
         num_codebooks, width = tokenizer.vq.num_codebooks, config.width
@@ -117,17 +130,23 @@ class FrameEmbedding(nn.Module):
             self.from_states = nn.Linear(config.state_width(tokenizer), width, bias=False)
 
     def forward(self, codes_MK: Tensor, semantic_M: Tensor, vectors_KCV: Tensor, spreads_K: Tensor) -> Tensor:
-        """(M, K) acoustic codes, (M,) semantic codes, the codebooks and their spreads -> (M, D)."""
-        index_MK = codes_MK + torch.arange(codes_MK.shape[1], device=codes_MK.device) * self.codebook_size
+        """(M, K) acoustic codes, (M,) semantic codes, the codebooks and their spreads -> (M, D); below 0 is none."""
+        stages_K = torch.arange(codes_MK.shape[1], device=codes_MK.device)
+        index_MK = codes_MK.clamp_min(0) + stages_K * self.codebook_size
         parts = []
         if self.kind is not AudioInput.LATENTS:
-            parts.append(self.table(index_MK).float().sum(1))
+            parts.append(self._known(self.table(index_MK).float(), codes_MK).sum(1))
         if self.kind is not AudioInput.CODES:
             vectors_MKD = F.embedding(index_MK, vectors_KCV.flatten(0, 1)) * spreads_K[:, None]
+            vectors_MKD = self._known(vectors_MKD, codes_MK)
             coarse_MD = vectors_MKD[:, : self.num_coarse].sum(1)
-            values_ML = self.semantic_levels.values(semantic_M)
+            values_ML = self._known(self.semantic_levels.values(semantic_M.clamp_min(0)), semantic_M)
             parts.append(self.from_latent(torch.cat([vectors_MKD.sum(1), coarse_MD, values_ML], -1)))
         return sum(parts[1:], parts[0])
+
+    def _known(self, values_XD: Tensor, codes_X: Tensor) -> Tensor:
+        """Zeros for codes that are none; where no code is late there is none such, and nothing to do."""
+        return values_XD * (codes_X >= 0)[..., None] if self.is_late else values_XD
 
 
 @dataclass(slots=True)
@@ -169,14 +188,12 @@ class OmniModel(nn.Module):
         self.register_buffer("codebook_vectors", torch.zeros(shape))
         self.codebook_spreads: Tensor
         self.register_buffer("codebook_spreads", torch.ones(vq.num_codebooks))
-        self.depth = DepthDecoder(
-            config.depth,
-            config.width,
-            vq.num_codebooks,
-            vq.codebook_size,
-            vq.code_width,
-            config.attention,
-        )
+        self.delays = config.layout.delays(vq.num_codebooks)
+        sizes = config.width, vq.num_codebooks, vq.codebook_size, vq.code_width
+        if config.layout.pattern is CodePattern.depth:
+            self.depth = DepthDecoder(config.depth, *sizes, config.attention)
+        else:
+            self.depth = DelayHeads(config.depth.width, config.depth.loss_decay, *sizes)
         self.hearing = HearingHead(config.width, tokenizer.semantic.ctc_steps)
         for name, parameter in self.named_parameters():
             if name.endswith(("out.weight", "down.weight")):
@@ -200,14 +217,14 @@ class OmniModel(nn.Module):
         return self.config.state_width(self.tokenizer_config)
 
     def embed_positions(self, ids_BT: Tensor, codes_BTK: Tensor, states_BTS: Tensor | None) -> Tensor:
-        """(B, T, D): the id's embedding, and for audio frames that of their codes and, where given, states."""
+        """(B, T, D): the id's embedding, and where there are codes that of theirs and, where given, states."""
         x_BTD = self.embed(ids_BT).float()
         if states_BTS is not None and self.state_width > 0:
             x_BTD = x_BTD + self.frames.from_states(states_BTS).float()
-        places_M, is_real_M = rounded_places(codes_BTK[..., 0] >= 0, self._multiple)
+        places_M, is_real_M = rounded_places((codes_BTK >= 0).any(-1), self._multiple)
         if places_M.shape[0] > 0:
-            codes_MK = codes_BTK.flatten(0, 1)[places_M].clamp_min(0)
-            semantic_M = (ids_BT.flatten()[places_M] - self.vocabulary.semantic_start).clamp_min(0)
+            codes_MK = codes_BTK.flatten(0, 1)[places_M]
+            semantic_M = ids_BT.flatten()[places_M] - self.vocabulary.semantic_start
             frames_MD = self.frames(codes_MK, semantic_M, self.codebook_vectors, self.codebook_spreads)
             frames_MD = frames_MD.to(x_BTD.dtype) * is_real_M[:, None]
             x_BTD = x_BTD.flatten(0, 1).index_add(0, places_M, frames_MD).view_as(x_BTD)
@@ -260,23 +277,25 @@ class OmniModel(nn.Module):
         hidden_MD = hidden_BTD[:, :-1].flatten(0, 1)[places_M]
         entropy_M = F.cross_entropy(self.head(hidden_MD).float(), ids_M, reduction="none")
         is_frame_M = is_real_M & (codes_MK[:, 0] >= 0)
+        has_codes_M = is_real_M & (codes_MK >= 0).any(-1)
         return ModelLosses(
-            text=_mean_of(entropy_M, is_real_M & ~is_frame_M),
+            text=_mean_of(entropy_M, is_real_M & ~has_codes_M),
             semantic=_mean_of(entropy_M, is_frame_M),
-            acoustic=self._depth_loss(hidden_MD, ids_M, codes_MK, is_frame_M),
+            acoustic=self._depth_loss(hidden_MD, ids_M, codes_MK, has_codes_M),
             hearing=self.hearing(middle_BTD, batch.heard),
         )
 
-    def _depth_loss(self, hidden_MD: Tensor, ids_M: Tensor, codes_MK: Tensor, is_frame_M: Tensor) -> Tensor:
+    def _depth_loss(self, hidden_MD: Tensor, ids_M: Tensor, codes_MK: Tensor, has_codes_M: Tensor) -> Tensor:
         if self.training and self.config.depth.train_fraction < 1:
-            drawn = torch.rand(is_frame_M.shape, device=is_frame_M.device) < self.config.depth.train_fraction
-            is_frame_M = is_frame_M & drawn
-        places_J, is_real_J = rounded_places(is_frame_M, self._multiple)
+            drawn = (
+                torch.rand(has_codes_M.shape, device=has_codes_M.device) < self.config.depth.train_fraction
+            )
+            has_codes_M = has_codes_M & drawn
+        places_J, is_real_J = rounded_places(has_codes_M, self._multiple)
         if places_J.shape[0] == 0:
             return hidden_MD.sum() * 0.0 + _touched(self.depth)
-        codes_JK = codes_MK[places_J].clamp_min(0)
-        hidden_JD, semantic_JD = hidden_MD[places_J], self.embed(ids_M[places_J])
-        return self.depth.loss(hidden_JD, semantic_JD, codes_JK, is_real_J, self.codebook_vectors)
+        hidden_JD, id_JD = hidden_MD[places_J], self.embed(ids_M[places_J])
+        return self.depth.loss(hidden_JD, id_JD, codes_MK[places_J], is_real_J, self.codebook_vectors)
 
     def _mask(self, query: Places, key: Places) -> "Tensor | BlockMask":
         """What may be seen, in the form that the attention backend takes."""
@@ -329,16 +348,10 @@ class OmniModel(nn.Module):
             Hidden states (B, T, D), normalised for the heads.
 
         Raises:
-            ValueError: no positions, or a slot named twice.
+            ValueError: no positions, another dtype or shape, or a slot that is not there or named twice.
         """
-        require(ids_BT.shape[1] > 0, "ids_BT.shape[1]", 0, "at least one position", "Feed something.")
-        require(
-            len(set(slots.tolist())) == ids_BT.shape[0],
-            "slots",
-            slots.tolist(),
-            f"{ids_BT.shape[0]} different slots",
-            "Name each slot once.",
-        )
+        check_fed(ids_BT, codes_BTK, chunk_BT, pinned_BT, self.depth.num_codebooks)
+        check_slots(slots, ids_BT.shape[0], cache.num_slots)
         steps_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)
         position_BT = cache.length_S[slots][:, None] + steps_T
         new = Places(position_BT, torch.zeros_like(position_BT), chunk_BT, pinned_BT)

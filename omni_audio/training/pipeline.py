@@ -130,7 +130,7 @@ class Run:
         self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
             self.semantic_print,
-            config.model,
+            config.model.facts(),
             config.model_loss,
             config.model_training,
             data.tasks,

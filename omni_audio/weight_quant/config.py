@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from omni_audio.checks import require
+
 
 class TableFormat(Enum):
     """How look-up tables are held: 8-bit integers with a scale a row, or numbers of 16 or 32 bits."""
@@ -34,3 +36,9 @@ class NF4Config:
     tables: TableFormat = TableFormat.int8
     double_quant: bool = True
     tokenizer_int8: bool = True
+
+    def __post_init__(self) -> None:
+        formats = ", ".join(kind.value for kind in TableFormat)
+        is_known = isinstance(self.tables, TableFormat)
+        name, remedy = "weight_quant.nf4.tables", "Name one of these."
+        require(is_known, name, self.tables, f"a TableFormat: {formats}", remedy)

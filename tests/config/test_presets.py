@@ -42,3 +42,18 @@ def test_a_preset_builds_on_the_meta_device(preset: str) -> None:
         config.model.depth.mlp_width,
     ]
     assert all(width % 64 == 0 for width in widths), "NF4 works in blocks of 64"
+
+
+@pytest.mark.parametrize("preset", NUM_PARAMETERS)
+def test_a_preset_builds_with_late_codes(preset: str) -> None:
+    config = load_config([f"model={preset}", "+ablation/delay=on"])
+    with torch.device("meta"):
+        model = OmniModel(config.model, config.tokenizer)
+        plain = OmniModel(load_config([f"model={preset}"]).model, config.tokenizer)
+    assert model.delays.frames == tuple(range(config.tokenizer.vq.num_codebooks))
+    own, whole = ({name: p.numel() for name, p in m.named_parameters()} for m in (model, plain))
+    left_out = whole.keys() - own.keys()
+    assert own.items() <= whole.items()
+    assert {name.split(".")[1] for name in left_out} == {"blocks", "embed"}
+    assert all(name.startswith("depth.") for name in left_out)
+    assert sum(own.values()) == NUM_PARAMETERS[preset] - sum(whole[name] for name in left_out)

@@ -1,7 +1,8 @@
 """Ablations of the tokenizer at a small budget, several seeds each, on held-out recorded people.
 
 Factors: letters that teach the acoustic codes too, the adversarial phase, and 25 instead of 12.5 frames a second at the
-bit rate of the acoustic codes (4 instead of 8 codebooks). Each arm differs from `base` in one of them. Needs what
+bit rate of the acoustic codes (4 instead of 8 codebooks). `adversarial` and `25 Hz` stand against `base`, `letters on`
+against `letters off`. Needs what
 experiment=tokenizer needs, and the corpus of a run of it, which all arms share.
 
 Leaves a run folder for each arm and seed in --runs, where what is done is not done again, and prints a table of means
@@ -23,13 +24,19 @@ from omni_audio.evaluation.results import format_number
 ROOT = Path(__file__).resolve().parents[1]
 SOUND = "stages=[corpus,tokenizer]"
 WORDS = "stages=[corpus,tokenizer,codes,semantic]"
+WHOLE = [
+    "tokenizer_loss.whole_utterances=true",
+    "data.speech_cuts.train=[]",
+    "data.speech_cuts.is_balanced=false",
+]
 ARMS = {
-    "base": [WORDS],
-    "letters": [WORDS, "+ablation/letters=on", "tokenizer_loss.ctc_weight=0.3"],
+    "base": [SOUND],
     "adversarial": [SOUND, "+ablation/adversarial=on"],
     "25 Hz": [SOUND, "tokenizer.patch_mel_frames=4", "tokenizer.vq.num_codebooks=4"],
+    "letters off": [WORDS, *WHOLE, "+ablation/letters=off"],
+    "letters on": [WORDS, *WHOLE, "+ablation/letters=on", "tokenizer_loss.ctc_weight=0.3"],
 }
-NUM_CODEBOOKS = {"base": 8, "letters": 8, "adversarial": 8, "25 Hz": 4}
+"""`letters` learn from whole utterances that have a transcript, all others from pieces of all speech."""
 FIGURES = (
     "kbps",
     "stoi",
@@ -99,7 +106,7 @@ def judge(args: argparse.Namespace, arm: str, build: Path) -> dict[str, float]:
         "--synthetic",
         str(args.corpus),
         "--points",
-        f"omni_audio:{NUM_CODEBOOKS[arm]}",
+        f"omni_audio:{4 if arm == '25 Hz' else 8}",
         "--threads",
         "1",
     ]

@@ -6,7 +6,6 @@ What was heard, the answers and the tool calls are printed; with --out the last 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from omni_audio.cli.arguments import (
     add_build,
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="answer in sound and write the last answer as wav"
     )
     parser.add_argument(
-        "--tools", action="store_true", help="offer all tools that the model was trained with"
+        "--tools", action="store_true", help="offer all tools of the model's training, where it had few"
     )
     parser.add_argument(
         "--tool", action="append", default=[], metavar="NAME", help="offer this tool; may be repeated"
@@ -56,8 +55,11 @@ def run(args: argparse.Namespace) -> int:
     """Prints what was heard and answered, turn by turn."""
     files, out = _requests(args)
     speed = _speed(args)
-    tools = _tools(args.tools, args.tool)
     build = require_build(args.build)
+    from omni_audio.data.corpora.trained_tools import TrainedTools
+    from omni_audio.model.build import load_card
+
+    tools = TrainedTools.of_card(load_card(build)).offered(args.tools, args.tool)
     from omni_audio.audio.io import load_audio, save_wav
     from omni_audio.cli.assistants import load_assistant
     from omni_audio.model.assistant import Role, Turn
@@ -109,13 +111,3 @@ def _speed(args: argparse.Namespace) -> float:
     if args.speed is not None and args.out is None:
         raise ValueError(f"--speed {args.speed} needs an answer in sound: add --out FILE")
     return speed_of(args.speed)
-
-
-def _tools(all_tools: bool, named: list[str]) -> dict[str, dict[str, Any]]:
-    """The offered tools: name -> schema of the arguments."""
-    from omni_audio.data.corpora.commands_tools import TOOLS
-
-    unknown = [name for name in named if name not in TOOLS]
-    if unknown:
-        raise ValueError(f"no tool {unknown[0]!r}: the model was trained with {', '.join(TOOLS)}")
-    return {name: TOOLS[name]["parameters"] for name in (TOOLS if all_tools else named)}

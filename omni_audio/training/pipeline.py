@@ -16,7 +16,7 @@ from omni_audio.checks import require, require_file
 from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
-from omni_audio.data.corpora.synth import build_corpus, corpus_hash
+from omni_audio.data.corpora.synth import DOMAINS, build_corpus, corpus_hash
 from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
 from omni_audio.data.speech_cuts import (
     answer_cuts,
@@ -371,7 +371,8 @@ class Run:
         if speech.with_corpus or self.paths.datasheet.is_file():
             sheet = json.loads(self.paths.datasheet.read_text())
             facts = {key: sheet[key] for key in ("name", "num_items", "request_hours", "voices", "sources")}
-        limits = "Trained on synthetic speech of one small command domain; other speech is outside its reach."
+        about = DOMAINS[self.config.data.corpus.domain]
+        limits = f"Trained on synthetic speech of one domain, {about}; other speech is outside its reach."
         if not speech.is_plain:
             facts["speech_cuts"] = speech.facts()
         semantic = self.config.data.semantic_cuts

@@ -92,10 +92,6 @@ def test_bad_input_file_is_one_line(words, content, said, in_empty_folder, capsy
         (["chat", "--text", "hi", "--speed", "2"], "--speed 2 needs an answer in sound: add --out FILE"),
         (["chat"], "no request"),
         (["chat", "--text", " "], "--text is empty"),
-        (
-            ["chat", "--text", "hello", "--tool", "set_tmer"],
-            "no tool 'set_tmer': the model was trained with set_timer",
-        ),
         (["train", "demo"], "experiment=demo"),
         (["build-info"], "no build in runs/*/build or builds/"),
     ],

@@ -63,6 +63,13 @@ class CorpusDomain(Enum):
     assistant = "assistant"
 
 
+DOMAINS = {
+    CorpusDomain.commands: "short commands",
+    CorpusDomain.assistant: "talk with an assistant about 16 areas (docs/assistant-domain.md)",
+}
+"""What a build card says of them."""
+
+
 @dataclass(kw_only=True, slots=True)
 class CorpusConfig:
     """What to build.

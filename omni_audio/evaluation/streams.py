@@ -26,6 +26,7 @@ from omni_audio.model.generate import Generator
 from omni_audio.model.kv_store import KVFormat
 from omni_audio.model.piece_decoder import PieceDecoder, decode_frames
 from omni_audio.model.request import GenerationRequest
+from omni_audio.model.sampling import MAX_BIAS
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
@@ -73,8 +74,11 @@ def drawn_request(model: OmniModel, text: TextTokenizer, num_frames: int) -> Tok
 
 
 def open_reply(generator: Generator, slot: int, prompt: TokenSequence) -> None:
-    """Begins a reply without end in a free slot."""
-    request = GenerationRequest(mode=Mode.REPLY_AUDIO, seed=slot, max_text_tokens=2, max_frames=NEVER)
+    """Begins a reply without end in a free slot. Its one text id is given: a reply without text may end at once."""
+    first = {generator.model.vocabulary.text_start: MAX_BIAS}
+    request = GenerationRequest(
+        mode=Mode.REPLY_AUDIO, seed=slot, max_text_tokens=2, max_frames=NEVER, bias=first
+    )
     generator.open(slot, prompt, request)
 
 

@@ -96,7 +96,7 @@ def test_speech_and_transcriptions(live_server, lines):
 def test_what_is_refused_costs_nothing(live_server, lines):
     with live_server(prices={MODEL: PRICE}) as url:
         with pytest.raises(openai.BadRequestError):
-            ask(url, n=9)
+            ask(url, n=129)
         with pytest.raises(openai.NotFoundError):
             ask(url, model="gpt-9")
         httpx.get(f"{url}/nowhere/{SECRET}")

@@ -1,11 +1,13 @@
 """NF4 networks as files: what bitsandbytes packed, and back without the full weights.
 
 For each NF4 layer the file holds the codes (two a byte), the maxima of blocks of 64 weights and, with double
-quantisation, the scales of 256 of these maxima and their mean; the values of the codes stand once for all layers.
+quantisation, the scales of 256 of these maxima and their mean; the values of the codes stand once for all layers. The
+heads of the acoustic codes, which are no linears, are 8-bit rows in the file and floats in memory.
 Source: QLoRA (Dettmers et al. 2023, section 3).
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require_same_tensors, unreadable
 from omni_audio.plain import to_plain
 from omni_audio.weight_quant.config import NF4Config
-from omni_audio.weight_quant.int8_rows import SCALE
+from omni_audio.weight_quant.int8_rows import SCALE, rounded_rows, whole_rows
 from omni_audio.weight_quant.nf4 import (
     chosen_linears,
     empty_layer,
@@ -30,10 +32,12 @@ from omni_audio.weight_quant.reference import BLOCK
 from omni_audio.weight_quant.stored import StoredTensor, stored_file
 from omni_audio.weight_quant.tables import hold_tables
 
-FORMAT = "omni-audio nf4 2"
+FORMAT = "omni-audio nf4 3"
 MAXIMA_BLOCK = 256
 """Block maxima that share a scale in bitsandbytes' double quantisation."""
 
+AS_ROWS = ("depth.heads",)
+"""Parameters (..., C) that the file holds as 8-bit integers with a scale for each row of C."""
 CODE_VALUES, MAXIMA_VALUES = "nf4_values", "nf4_maxima_values"
 MAXIMA, SCALES, MEAN = "absmax", "nested_absmax", "nested_offset"
 """Behind the name of a packed weight, as bitsandbytes calls them."""
@@ -68,7 +72,13 @@ def _plain_state(model: nn.Module, layers: dict[str, Linear4bit]) -> dict[str, T
 def save_packed(model: nn.Module, config: NF4Config, path: Path) -> None:
     """Writes the weights of a network that quantize_model() made NF4 with this config."""
     layers = {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
-    tensors = {name: t.to(_stored_dtype(name, t)) for name, t in _plain_state(model, layers).items()}
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in _plain_state(model, layers).items():
+        if name in AS_ROWS:
+            numbers_RC, tensors[name + SCALE] = rounded_rows(tensor.flatten(0, -2))
+            tensors[name] = numbers_RC.view_as(tensor)
+        else:
+            tensors[name] = tensor.to(_stored_dtype(name, tensor))
     for name, layer in layers.items():
         weight: Any = layer.weight
         state: Any = weight.quant_state
@@ -90,6 +100,12 @@ def _expected(
 ) -> dict[str, StoredTensor]:
     """What the file of such a network holds."""
     found = {name: StoredTensor(DTYPES[_stored_dtype(name, t)], tuple(t.shape)) for name, t in plain.items()}
+    for name in AS_ROWS:
+        shape = tuple(plain[name].shape)
+        found |= {
+            name: StoredTensor("I8", shape),
+            name + SCALE: StoredTensor("F32", (math.prod(shape[:-1]),)),
+        }
     found[CODE_VALUES] = StoredTensor("F32", (16,))
     if double_quant:
         found[MAXIMA_VALUES] = StoredTensor("F32", (256,))
@@ -174,4 +190,9 @@ def load_packed(model: nn.Module, config: NF4Config, path: Path) -> None:
     for name, layer in layers.items():
         _fill(layer, path, f"{name}.weight", values)
     for name, own in plain.items():
-        _set_tensor(model, name, _read(path, name, own.dtype))
+        tensor = _read(path, name) if name in AS_ROWS else _read(path, name, own.dtype)
+        if name in AS_ROWS:
+            tensor = (
+                whole_rows(tensor.flatten(0, -2), _read(path, name + SCALE)).view(own.shape).to(own.dtype)
+            )
+        _set_tensor(model, name, tensor)

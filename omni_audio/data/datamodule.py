@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from omni_audio.audio.augment import AugmentConfig
 from omni_audio.checks import require, require_range
-from omni_audio.data.corpora.synth import CorpusConfig
+from omni_audio.data.corpora.synth import CorpusConfig, CorpusDomain
 from omni_audio.data.speech_cuts import SpeechCutsConfig
 
 
@@ -20,6 +20,8 @@ class TaskMixConfig:
         text_request: chance that a reply's request is typed, not spoken.
         own_voice: chance that what is to be said is a request or drill in the voice of the answers, not an answer.
         max_tools: most tools named.
+        typed_talks: further talks of the domain assistant for each cut, typed and answered in text; they need no sound.
+        num_typed_talks: how many there are to draw from.
     """
 
     transcribe: float = 0.3
@@ -32,6 +34,8 @@ class TaskMixConfig:
     text_request: float = 0.2
     own_voice: float = 0.75
     max_tools: int = 6
+    typed_talks: float = 0.0
+    num_typed_talks: int = 200_000
 
     def __post_init__(self) -> None:
         weights = [self.transcribe, self.say, self.reply_text, self.reply_audio]
@@ -45,6 +49,8 @@ class TaskMixConfig:
         for name in ("tools_offered", "all_tools_offered", "own_tool_offered", "text_request", "own_voice"):
             require_range(f"data.tasks.{name}", getattr(self, name), 0.0, 1.0)
         require_range("data.tasks.max_tools", self.max_tools, 1, 128)
+        require_range("data.tasks.typed_talks", self.typed_talks, 0.0, 16.0)
+        require_range("data.tasks.num_typed_talks", self.num_typed_talks, 1, 1_000_000)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,3 +75,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_range("data.augmented_copies", self.augmented_copies, 0, 100)
+        require(
+            self.tasks.typed_talks == 0 or self.corpus.domain is CorpusDomain.assistant,
+            "data.tasks.typed_talks",
+            self.tasks.typed_talks,
+            "0 where data.corpus.domain is not assistant: other domains have no such texts",
+            "Set it to 0, or data.corpus.domain=assistant.",
+        )

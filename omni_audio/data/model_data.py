@@ -1,5 +1,6 @@
 """Batches for the network: each cut becomes a sequence of one of the tasks."""
 
+import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -80,6 +81,8 @@ def by_voice(cuts: Iterable[MonoCut], voice: str) -> tuple[list[MonoCut], list[M
 class ModelCollate:
     """Cuts -> SequenceBatch. The task of a cut is drawn by (seed, epoch, cut id) alone; a drill is transcribed.
 
+    Beside each cut stand `tasks.typed_talks` of the talks `typed`, drawn by (seed, epoch, cut id) too.
+
     Mode.SAY learns from the cut's answers and, `tasks.own_voice` of the time, from `own_voice`: requests and drills in
     the voice of the answers. `word_ends` tells of these recordings when each word ends (data.alignment.align).
     """
@@ -96,6 +99,7 @@ class ModelCollate:
         augmented: bool = True,
         own_voice: Sequence[MonoCut] = (),
         word_ends: Mapping[str, list[int]] | None = None,
+        typed: Sequence[bytes] = (),
     ) -> None:
         self.codes, self.text, self.vocabulary, self.layout, self.tasks = (
             codes,
@@ -105,12 +109,14 @@ class ModelCollate:
             tasks,
         )
         self.seed, self.state_width, self.augmented = seed, state_width, augmented
-        self.own_voice, self.word_ends = own_voice, word_ends or {}
+        self.own_voice, self.word_ends, self.typed = own_voice, word_ends or {}, typed
 
     def __call__(self, cuts: CutSet, epoch: int) -> SequenceBatch:
-        documents = [
-            self.sequence(cut, random.Random(draw_seed(self.seed, epoch, cut.id))) for cut in each_cut(cuts)
-        ]
+        documents: list[TokenSequence] = []
+        for cut in each_cut(cuts):
+            rng = random.Random(draw_seed(self.seed, epoch, cut.id))
+            documents.append(self.sequence(cut, rng))
+            documents += self._typed(rng)
         capacity = max(MIN_ROW_POSITIONS, *(len(document) for document in documents))
         return pack(first_fit(documents, capacity), LENGTH_MULTIPLE, ROWS_MULTIPLE)
 
@@ -126,6 +132,14 @@ class ModelCollate:
         if mode is Mode.SAY:
             return self._say(cut, rng)
         return self._reply(cut, rng, mode)
+
+    def _typed(self, rng: random.Random) -> list[TokenSequence]:
+        """The talks without sound that stand beside a cut."""
+        if not self.typed:
+            return []
+        number = int(self.tasks.typed_talks + rng.random())
+        talks = [json.loads(self.typed[rng.randrange(len(self.typed))]) for _ in range(number)]
+        return [self._talk(talk, rng, Mode.REPLY_TEXT) for talk in talks]
 
     def check_answers(self, cuts: CutSet) -> None:
         """Lays out everything that is spoken in these cuts once, before a training meets it at some step.
@@ -223,7 +237,7 @@ class ModelCollate:
         if talk["system_text"]:
             builder.system(talk["system_text"])
         for turn in talk["turns"]:
-            if rng.random() < self.tasks.text_request:
+            if turn["recording_id"] is None or rng.random() < self.tasks.text_request:
                 builder.user_text(turn["user"])
             else:
                 self._request(builder, turn["user"], turn["recording_id"], rng)

@@ -17,6 +17,7 @@ from omni_audio.data.alignment import align
 from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
 from omni_audio.data.corpora.synth import DOMAINS, build_corpus, corpus_hash
+from omni_audio.data.corpora.talks import typed_talks
 from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
 from omni_audio.data.speech_cuts import (
     answer_cuts,
@@ -260,6 +261,9 @@ class Run:
         own_drills, heard_drills = by_voice(drills, config.data.corpus.output_voice)
         if config.data.tasks.say == 0 or config.data.tasks.own_voice == 0:
             own_drills, heard_drills = [], drills  # nothing would say them
+        mix, typed = config.data.tasks, []
+        if mix.typed_talks > 0:
+            typed = typed_talks(mix.num_typed_talks, config.data.corpus.seed)
         collates = []
         for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (own_drills, []), strict=True):
             codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)
@@ -276,6 +280,7 @@ class Run:
                 augmented=split == "train",
                 own_voice=own_voice,
                 word_ends=align(tokenizer, codes, said),
+                typed=typed if split == "train" else (),
             )
             collate.check_answers(cuts)
             collates.append(collate)

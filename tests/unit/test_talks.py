@@ -1,5 +1,6 @@
 """Talks of the assistant domain as a spoken corpus, and as sequences for the network."""
 
+import copy
 import json
 import random
 from dataclasses import replace
@@ -20,9 +21,9 @@ from omni_audio.data.corpora.synth import (
     build_corpus,
     corpus_hash,
 )
-from omni_audio.data.corpora.talks import TALK, SpokenTalk
+from omni_audio.data.corpora.talks import TALK, SpokenTalk, typed_talks
 from omni_audio.data.corpora.voices import split_of, voice_of
-from omni_audio.data.datamodule import TaskMixConfig
+from omni_audio.data.datamodule import DataConfig, TaskMixConfig
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.speech_cuts import answer_cuts, speech_cuts, spoken_answers
 from omni_audio.model.sequence import LayoutConfig, Mode, TokenSequence
@@ -190,3 +191,26 @@ def test_typed_turns_and_batches(corpus: CorpusPaths, collate: ModelCollate) -> 
     assert typed._talk(talk, random.Random(0), Mode.REPLY_TEXT).num_frames == 0
     batch = collate(load_cuts(corpus, "train").subset(first=6), epoch=0)
     assert batch.target_BT.any()
+
+
+def test_typed_talks_stand_beside_the_cuts(corpus: CorpusPaths, collate: ModelCollate) -> None:
+    typed = typed_talks(50, 3)
+    assert len(set(typed)) == 50
+    with_typed = copy.copy(collate)
+    with_typed.typed, with_typed.tasks = typed, TaskMixConfig(typed_talks=1.5)
+    vocabulary = with_typed.vocabulary
+    number = 0
+    for seed in range(20):
+        documents = with_typed._typed(random.Random(seed))
+        again = with_typed._typed(random.Random(seed))
+        assert [document.ids_T.tolist() for document in documents] == [d.ids_T.tolist() for d in again]
+        number += len(documents)
+        for document in documents:
+            assert not (document.ids_T >= vocabulary.semantic_start).any()
+            assert targets_of(with_typed, document)
+    assert number == pytest.approx(30, abs=8)
+    cuts = load_cuts(corpus, "train").subset(first=4)
+    few, more = collate(cuts, epoch=1), with_typed(cuts, epoch=1)
+    assert (more.ids_BT != 0).sum() > (few.ids_BT != 0).sum()
+    with pytest.raises(ValueError, match="typed_talks"):
+        DataConfig(tasks=TaskMixConfig(typed_talks=1.0))

@@ -80,6 +80,8 @@ class ChatService:
             timeout_s=config.body_timeout_s,
         )
         self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
+        # Read once: the folder may be replaced while this build is served.
+        self._created_s = int((config.build / "card.json").stat().st_mtime)
         self.model_id = str(assistant.card["name"])
         self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
         # In a byte-level vocabulary one character of a token stands for one byte.
@@ -122,7 +124,7 @@ class ChatService:
 
     def models(self) -> list[dict[str, Any]]:
         """The build and its aliases as model objects."""
-        common = {"object": "model", "created": self._created_s(), "owned_by": "omni-audio"}
+        common = {"object": "model", "created": self._created_s, "owned_by": "omni-audio"}
         return [{"id": item, **common} for item in self._model_ids()]
 
     def _model_ids(self) -> list[str]:
@@ -291,6 +293,3 @@ class ChatService:
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)
-
-    def _created_s(self) -> int:
-        return int((self.config.build / "card.json").stat().st_mtime)

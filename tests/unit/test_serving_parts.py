@@ -1,10 +1,12 @@
 import base64
 import io
+import json
 import wave
 
 import numpy as np
 import pytest
 
+from omni_audio.model.tool_text import tool_call_text
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.audio_codec import (
     OUTPUT_RATE_HZ,
@@ -16,7 +18,7 @@ from omni_audio.serving.audio_codec import (
 from omni_audio.serving.auth import API_KEYS_ENV, KeyRing
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stop import StopFilter
-from omni_audio.serving.tool_calls import parse_tool_call
+from omni_audio.serving.tool_calls import call_text, parse_tool_call
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
@@ -69,6 +71,24 @@ def test_tool_call_is_read_strictly():
     assert call.id.startswith("call_")
 
 
+def test_numbers_of_a_call_stay_as_they_were_written():
+    arguments = (
+        '{"big":123456789012345678901234567890,"huge":1e999,"long":0.12345678901234567890,"s":"\\ud800"}'
+    )
+    raw = f'{{"name":"f","arguments":{arguments}}}'
+    assert parse_tool_call(raw, ["f"]).arguments == arguments
+    assert call_text("f", arguments) == raw
+
+
+def test_calls_that_come_back_stand_as_in_training():
+    arguments = {"a": [1, -2.5, {"b c": 'é " \\ \n'}], "d": True, "e": None}
+    for sent in (json.dumps(arguments), json.dumps(arguments, ensure_ascii=False, indent=2)):
+        assert call_text("f", sent) == tool_call_text("f", arguments)
+    for wrong in ("", "[]", "5", "{", '{"a":NaN}', "{} {}", '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"):
+        with pytest.raises(ValueError, match="JSON text of an object"):
+            call_text("f", wrong)
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -82,6 +102,8 @@ def test_tool_call_is_read_strictly():
         '{"name":"f","arguments":{}} and more',
         '{"name":"f","arguments":{"x":NaN}}',
         '{"name":"f","arguments":{},"more":1}',
+        '{"arguments":{},"name":"f"}',
+        '{"name":"f","arguments":' + "[" * 100_000,
     ],
 )
 def test_invalid_tool_call_is_an_error(raw):

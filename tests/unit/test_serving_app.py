@@ -1,0 +1,87 @@
+"""The whole app in this process, without a port."""
+
+import shutil
+
+import orjson
+import pytest
+from fastapi.testclient import TestClient
+
+from omni_audio.model.assistant import Assistant
+from omni_audio.serving.server import build_app
+from omni_audio.serving.settings import ServerConfig
+
+USER = {"role": "user", "content": "hi"}
+DEEP = b"[" * 900 + b"]" * 900
+
+
+@pytest.fixture(scope="module")
+def assistant(tiny_build):
+    return Assistant.load(tiny_build)
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_build, tmp_path_factory):
+    return shutil.copytree(tiny_build, tmp_path_factory.mktemp("served") / tiny_build.name)
+
+
+@pytest.fixture(scope="module")
+def client(assistant, folder):
+    app = build_app(ServerConfig(build=folder), assistant)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:
+        yield made
+
+
+def chat(client, **fields):
+    return client.post(
+        "/v1/chat/completions", json={"model": "omni-audio", "messages": [USER], "max_tokens": 2, **fields}
+    )
+
+
+def refused(response, param, code, status=400):
+    assert response.status_code == status, response.text[:300]
+    error = response.json()["error"]
+    assert (error["param"], error["code"]) == (param, code), error
+
+
+def deep_body(**fields):
+    body = orjson.dumps({"model": "omni-audio", "messages": [USER], "max_tokens": 2, **fields})
+    return body.replace(b'"DEEP"', DEEP)
+
+
+@pytest.mark.parametrize("word", ["const", "enum", "default"])
+def test_values_nested_deep_in_a_schema_are_refused(client, word):
+    schema = {"type": "object", "properties": {"a": {word: ["DEEP"]}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    for fields, param in (
+        ({"response_format": wanted}, "response_format.json_schema.schema"),
+        ({"tools": [tool]}, "tools[0].function.parameters"),
+    ):
+        response = client.post(
+            "/v1/chat/completions", content=deep_body(**fields), headers={"content-type": "application/json"}
+        )
+        refused(response, param, "invalid_schema")
+
+
+def test_arguments_of_a_call_nested_too_deep_are_refused(client):
+    text = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": text}}
+    response = chat(client, messages=[USER, {"role": "assistant", "tool_calls": [call]}, USER])
+    refused(response, "messages[1].tool_calls[0].function.arguments", "invalid_value")
+    call["function"]["arguments"] = '{"a":' + "[" * 1005 + "]" * 1005 + "}"
+    response = chat(client, messages=[USER, {"role": "assistant", "tool_calls": [call]}, USER])
+    assert response.status_code in (200, 400), "what Python can read depends on its stack"
+
+
+@pytest.mark.parametrize("parameters", [{"type": "string"}, {"type": ["object", "null"]}, {"type": "array"}])
+def test_parameters_that_are_no_object_are_refused(client, parameters):
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    response = chat(client, tools=[tool], tool_choice="required")
+    refused(response, "tools[0].function.parameters.type", "unsupported_value")
+
+
+def test_a_build_whose_folder_is_replaced_is_served_on(client, folder):
+    before = client.get("/v1/models").json()
+    shutil.rmtree(folder)
+    assert client.get("/v1/models").json() == before
+    assert chat(client).status_code == 200

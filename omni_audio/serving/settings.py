@@ -12,6 +12,9 @@ from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.kv_store import KVFormat
 
 ANY_ORIGIN = "*"
+ANY_HOST = "*"
+HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+"""A name without port, in small letters."""
 ORIGIN_PATTERN = re.compile(r"https?://[^/\s*@?#]+", re.ASCII)
 """Scheme, host and, unless it is the scheme's own, port: as browsers write an origin."""
 
@@ -181,6 +184,8 @@ class ServerConfig:
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
         allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
             sites' may not, the server's own page may.
+        allowed_hosts: names by which the server may be asked while it has no keys, beside addresses, localhost and
+            `host`; "*" for all.
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
         answer_limit: spoken answers kept for that.
@@ -210,6 +215,7 @@ class ServerConfig:
     drain_timeout_s: float = 20.0
     api_keys_file: Path | None = None
     allowed_origins: list[str] = field(default_factory=list)
+    allowed_hosts: list[str] = field(default_factory=list)
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", *SDK_MODELS])
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
@@ -256,6 +262,14 @@ class ServerConfig:
                 origin,
                 "scheme and host of a site, such as https://example.com",
                 "Leave out path and trailing slash.",
+            )
+        for name in self.allowed_hosts:
+            require(
+                name == ANY_HOST or HOST_PATTERN.fullmatch(name) is not None,
+                "allowed_hosts",
+                name,
+                "a name in small letters, such as speech.example.com",
+                "Leave out scheme, port and path.",
             )
         require(
             all(self.model_aliases),

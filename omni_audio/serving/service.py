@@ -34,7 +34,7 @@ from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.prices import PriceTable
 from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
-from omni_audio.serving.settings import ServerConfig
+from omni_audio.serving.settings import LOOPBACK_HOSTS, ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
 
 if TYPE_CHECKING:
@@ -114,6 +114,12 @@ class ChatService:
         """Starts the engine and the decoder process."""
         self.decoder.start()
         self.engine.start()
+        if not len(self.keys) and self.config.host not in LOOPBACK_HOSTS:
+            logger.warning(
+                "server.host = %r and no keys: whoever reaches this address may use the server; set "
+                "server.api_keys_file or OMNI_AUDIO_API_KEYS",
+                self.config.host,
+            )
         logger.info("serving %s with %d slots, %d keys", self.model_id, self.config.num_slots, len(self.keys))
 
     def stop(self) -> None:

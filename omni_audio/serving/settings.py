@@ -12,6 +12,9 @@ from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.kv_store import KVFormat
 
 ANY_ORIGIN = "*"
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+"""Addresses that only this machine reaches."""
+
 ANY_HOST = "*"
 HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
 """A name without port, in small letters."""

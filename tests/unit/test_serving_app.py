@@ -1,5 +1,6 @@
 """The whole app in this process, without a port."""
 
+import logging
 import shutil
 
 import orjson
@@ -85,3 +86,18 @@ def test_a_build_whose_folder_is_replaced_is_served_on(client, folder):
     shutil.rmtree(folder)
     assert client.get("/v1/models").json() == before
     assert chat(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "num_warnings"), [("0.0.0.0", None, 1), ("0.0.0.0", "secret", 0), ("127.0.0.1", None, 0)]
+)
+def test_an_open_server_on_the_network_is_warned_of(
+    assistant, tiny_build, monkeypatch, caplog, host, keys, num_warnings
+):
+    if keys is not None:
+        monkeypatch.setenv("OMNI_AUDIO_API_KEYS", keys)
+    with (
+        caplog.at_level(logging.WARNING),
+        TestClient(build_app(ServerConfig(build=tiny_build, host=host), assistant)),
+    ):
+        assert [record.levelname for record in caplog.records].count("WARNING") == num_warnings

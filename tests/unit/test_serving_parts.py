@@ -157,6 +157,20 @@ def test_empty_key_file_does_not_open_the_server(tmp_path):
         KeyRing.load(path)
 
 
+@pytest.mark.parametrize("value", ["", " ", " , ", ",,"])
+def test_a_variable_without_a_key_does_not_open_the_server(monkeypatch, value):
+    monkeypatch.setenv(API_KEYS_ENV, value)
+    with pytest.raises(ValueError, match=API_KEYS_ENV):
+        KeyRing.load(None)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "a\x00b", "key\u2028"])
+def test_keys_that_no_header_carries_are_refused_and_not_shown(key):
+    with pytest.raises(ValueError, match="API key 2 of 2") as caught:
+        KeyRing(["fine", key + "hidden"])
+    assert "hidden" not in str(caught.value)
+
+
 def test_without_keys_everybody_comes_in(monkeypatch):
     monkeypatch.delenv(API_KEYS_ENV, raising=False)
     assert KeyRing.load(None).owner(None) == ""

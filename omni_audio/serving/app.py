@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import partial
@@ -53,7 +54,7 @@ def create_app(service: ChatService) -> FastAPI:
         try:
             yield
         finally:
-            service.stop()
+            await asyncio.to_thread(service.stop)
 
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service

@@ -41,6 +41,7 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
+        max_input_clips: input clips; each is decoded and encoded by itself, however short it is.
         max_choices: answers to one chat request (`n`), 1 to 128.
         max_prompt_positions: the longest prompt; it is read in pieces, between the steps of other streams.
         voices: names that `audio.voice` may take; all mean the build's one voice.
@@ -49,13 +50,15 @@ class RequestLimits:
     max_text_tokens: int = 8192
     max_audio_frames: int = 4096
     max_input_audio_s: float = 300.0
+    max_input_clips: int = 64
     max_choices: int = 128
     max_prompt_positions: int = 131_072
     voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
 
     def __post_init__(self) -> None:
         for name in (
-            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_choices", "max_prompt_positions",
+            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_input_clips", "max_choices",
+            "max_prompt_positions",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(
@@ -181,6 +184,7 @@ class ServerConfig:
         body_limit_bytes: the largest request body.
         bodies_limit_bytes: all bodies that are held at once, each until its answer begins; more get 503.
         body_timeout_s: the longest time that a body may take to arrive.
+        prompt_timeout_s: the longest time that a prompt may take, its clips decoded and encoded; more get 400.
         prompts_limit_positions: of all prompts that wait or are answered, about a kilobyte each; more get 503.
         send_timeout_s: the longest time that a reader may take over one chunk.
         drain_timeout_s: how long answers may go on when the server is told to stop; then they end with an error.
@@ -213,6 +217,7 @@ class ServerConfig:
     body_limit_bytes: int = 32 * 2**20
     bodies_limit_bytes: int = 256 * 2**20
     body_timeout_s: float = 25.0
+    prompt_timeout_s: float = 60.0
     prompts_limit_positions: int = 4 * 131_072
     send_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
@@ -240,7 +245,7 @@ class ServerConfig:
         require_range("queue_limit", self.queue_limit, 0, 10_000)
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
-            "drain_timeout_s",
+            "drain_timeout_s", "prompt_timeout_s",
             "answer_lifetime_s", "answer_limit",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))

@@ -1,14 +1,22 @@
 """The whole app in this process, without a port."""
 
+import asyncio
+import base64
 import logging
 import shutil
+import time
 
 import orjson
 import pytest
 from fastapi.testclient import TestClient
+from plans import DecoderHere
+from sound_files import encoded
 
 from omni_audio.model.assistant import Assistant
+from omni_audio.serving.errors import ApiError
+from omni_audio.serving.schemas import parse_chat_request
 from omni_audio.serving.server import build_app
+from omni_audio.serving.service import ChatService
 from omni_audio.serving.settings import ServerConfig
 
 USER = {"role": "user", "content": "hi"}
@@ -101,3 +109,70 @@ def test_an_open_server_on_the_network_is_warned_of(
         TestClient(build_app(ServerConfig(build=tiny_build, host=host), assistant)),
     ):
         assert [record.levelname for record in caplog.records].count("WARNING") == num_warnings
+
+
+CLIP = {
+    "type": "input_audio",
+    "input_audio": {"data": base64.b64encode(encoded("WAV")).decode(), "format": "wav"},
+}
+
+
+class SlowDecoder(DecoderHere):
+    """Takes half a second for each clip."""
+
+    def __init__(self):
+        self.num_decoded = 0
+
+    def decode(self, data, declared_format, max_duration_s):
+        self.num_decoded += 1
+        time.sleep(0.5)
+        return super().decode(data, declared_format, max_duration_s)
+
+
+def chat_request(num_clips):
+    content = [CLIP] * num_clips
+    return parse_chat_request({"model": "omni-audio", "messages": [{"role": "user", "content": content}]})
+
+
+@pytest.fixture
+def slow_service(assistant, tiny_build):
+    service = ChatService(assistant, ServerConfig(build=tiny_build, prompt_timeout_s=1.2))
+    service.decoder = SlowDecoder()
+    yield service
+    service._worker.shutdown(wait=False, cancel_futures=True)
+
+
+def test_clips_are_counted_before_they_are_decoded(client):
+    for num, status in ((64, 200), (65, 400)):
+        message = {"role": "user", "content": [CLIP] * num}
+        response = chat(client, messages=[message], max_tokens=1)
+        assert response.status_code == status, response.text[:300]
+    refused(response, "messages[0].content[64].input_audio.data", "context_length_exceeded")
+
+
+def test_a_prompt_that_nobody_waits_for_leaves_the_worker(slow_service):
+    async def leave():
+        asking = asyncio.create_task(slow_service.open(chat_request(20), "", {}))
+        await asyncio.sleep(0.2)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return await asyncio.wait_for(slow_service.beside_the_loop(lambda: "free"), 3)
+
+    assert asyncio.run(leave()) == "free"
+    assert slow_service.decoder.num_decoded == 1
+
+
+def test_a_prompt_that_takes_too_long_is_refused(slow_service):
+    with pytest.raises(ApiError, match=r"longer than 1\.2 s") as caught:
+        asyncio.run(slow_service.open(chat_request(20), "", {}))
+    assert (caught.value.status, caught.value.param) == (400, "messages")
+
+
+def test_a_server_that_stops_ends_the_prompts_it_makes(slow_service):
+    async def stop():
+        asking = [asyncio.create_task(slow_service.open(chat_request(20), "", {})) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        slow_service.shut()
+        return await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 2)
+
+    assert [error.status for error in asyncio.run(stop())] == [503, 503]

@@ -35,6 +35,6 @@ def plan_of(
 ) -> AnswerPlan:
     """The plan of a chat request: one typed message, and what `fields` change."""
     limits = limits or RequestLimits()
-    clips = Clips(parts or {}, limits.max_input_audio_s, DecoderHere())
+    clips = Clips(parts or {}, limits, DecoderHere())
     request = parse_chat_request({"model": "m", "messages": [USER], **fields})
     return plan_answer(request, limits, transcript_of, clips)

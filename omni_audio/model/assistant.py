@@ -164,8 +164,20 @@ class Assistant:
         text = TextTokenizer.load(folder / TEXT)
         return cls(tokenizer.to(device), model.to(device), text, load_card(folder))
 
-    def prompt(self, turns: list[Turn], mode: Mode, tools: list[str] | None = None) -> TokenSequence:
+    def prompt(
+        self,
+        turns: list[Turn],
+        mode: Mode,
+        tools: list[str] | None = None,
+        before_turn: Callable[[], None] | None = None,
+    ) -> TokenSequence:
         """The conversation as a sequence that ends with the mode token.
+
+        Args:
+            turns: at least one.
+            mode: what is asked for.
+            tools: names of those that may be called.
+            before_turn: called before each turn; what it raises ends the work.
 
         Raises:
             ValueError: no turns, or a turn without content.
@@ -175,6 +187,8 @@ class Assistant:
         if tools:
             builder.system(tools_text(tools))
         for turn in turns:
+            if before_turn is not None:
+                before_turn()
             self.append(builder, turn, mode)
         return builder.assistant(mode).build()
 

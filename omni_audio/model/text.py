@@ -34,6 +34,9 @@ class Special(IntEnum):
 
 NUM_SPECIAL = 16
 
+_LONG_TEXT = 4096
+"""Letters from which on other threads run while a text is encoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -146,7 +149,11 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Main-vocabulary ids; text such as `<end>` is plain text here, never a control id."""
-        return [token + NUM_SPECIAL for token in self.backend.encode(text).ids]
+        # encode() keeps the interpreter's lock, for seconds with a long text; a batch gives it up, but takes threads
+        # that a fork would lose.
+        is_long = len(text) > _LONG_TEXT
+        encoding = self.backend.encode_batch([text])[0] if is_long else self.backend.encode(text)
+        return [token + NUM_SPECIAL for token in encoding.ids]
 
     def spell_words(self, text: str) -> list[list[int]]:
         """Main-vocabulary ids of the single bytes of each of the spoken words (spoken_words), with no merges.

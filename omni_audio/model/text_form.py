@@ -19,6 +19,13 @@ _REMEDY = (
 )
 
 
+_VALUES = ("const", "enum", "default", "examples")
+"""Keys of a schema under which stand values, not schemas."""
+
+_NAMED_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+"""Keys of a schema under which stand schemas by names that mean nothing."""
+
+
 class FormError(NotAllowedError):
     """A form that was compiled and turned out to take too much when a text followed it."""
 
@@ -123,10 +130,10 @@ class TextForms:
         """
         for name, parameters in tools.items():
             try:
-                self.json(_call_schema(name, parameters))
+                self.json(_calls_schema({name: parameters}))
             except ValueError as error:
                 raise ValueError(f"tool {name!r}: {error}") from error
-        return self.json({"anyOf": [_call_schema(name, parameters) for name, parameters in tools.items()]})
+        return self.json(_calls_schema(tools))
 
     def _compiled(self, schema: str) -> TextForm:
         # As calls stand in training: no blanks outside strings.
@@ -141,11 +148,40 @@ class TextForms:
         return TextForm(matcher, self._num_text)
 
 
-def _call_schema(name: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    arguments = {"type": "object"} if parameters is None else {"type": "object", **parameters}
-    return {
-        "type": "object",
-        "properties": {"name": {"const": name}, "arguments": arguments},
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-    }
+def _calls_schema(tools: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
+    """The schema of a call of one of the tools; each one's parameters lie under $defs, where their pointers lead."""
+    definitions: dict[str, Any] = {}
+    calls = []
+    for index, (name, parameters) in enumerate(tools.items()):
+        place = f"#/$defs/p{index}"
+        own = {} if parameters is None else _with_moved_pointers(parameters, place)
+        own.pop("$id", None)  # pointers would begin there
+        definitions[f"p{index}"] = {"type": "object", **own}
+        calls.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": name}, "arguments": {"$ref": place}},
+                "required": ["name", "arguments"],
+                "additionalProperties": False,
+            }
+        )
+    return {"$defs": definitions, "anyOf": calls}
+
+
+def _with_moved_pointers(schema: Any, place: str, *, has_names: bool = False) -> Any:
+    """A schema, or schemas by names, whose pointers into the whole lead to `place`, where it will lie."""
+    if isinstance(schema, list):
+        return [_with_moved_pointers(each, place) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    moved = {}
+    for key, value in schema.items():
+        is_pointer = key == "$ref" and isinstance(value, str) and (value == "#" or value.startswith("#/"))
+        if is_pointer and not has_names:
+            moved[key] = place + value[1:]
+        elif key in _VALUES and not has_names:
+            moved[key] = value
+        else:
+            are_named = not has_names and key in _NAMED_SCHEMAS
+            moved[key] = _with_moved_pointers(value, place, has_names=are_named)
+    return moved

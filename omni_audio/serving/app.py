@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ from omni_audio.serving.chat_chunks import answer_chunks
 from omni_audio.serving.choices import NumberedPiece, numbered_pieces
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.errors import ApiError
+from omni_audio.serving.hosts import HostMiddleware
 from omni_audio.serving.metrics import CONTENT_TYPE
 from omni_audio.serving.middleware import ADDED_HEADERS, RequestHeadersMiddleware
 from omni_audio.serving.origins import CrossSiteMiddleware
@@ -52,12 +54,15 @@ def create_app(service: ChatService) -> FastAPI:
         try:
             yield
         finally:
-            service.stop()
+            await asyncio.to_thread(service.stop)
 
     app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
     # The last one that is added is the first that sees a request.
     app.add_middleware(CrossSiteMiddleware, allowed_origins=service.config.allowed_origins)
+    if not len(service.keys):
+        names = [service.config.host.lower(), *service.config.allowed_hosts]
+        app.add_middleware(HostMiddleware, names=names)
     app.add_middleware(RequestHeadersMiddleware)
     app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(RequestCountMiddleware, metrics=service.metrics)

@@ -17,9 +17,18 @@ class KeyRing:
 
     Args:
         keys: the keys in plain text; blank ones are left out.
+
+    Raises:
+        ValueError: a key has letters that no header can carry.
     """
 
     def __init__(self, keys: list[str]) -> None:
+        for number, key in enumerate(keys, 1):
+            if not (key.strip().isascii() and key.strip().isprintable()):
+                raise ValueError(
+                    f"API key {number} of {len(keys)} is not allowed: expected printable ASCII letters, which a "
+                    "header can carry. Make another one."
+                )
         self._digests = [_digest(key.strip()) for key in keys if key.strip()]
 
     @classmethod
@@ -27,9 +36,16 @@ class KeyRing:
         """Reads the keys of a file (one a line, # opens a comment) and of OMNI_AUDIO_API_KEYS (with commas).
 
         Raises:
-            ValueError: the file holds no key: a server meant to be closed must not open by mistake.
+            ValueError: the file, or the variable without a file, is there and holds no key: a server meant to be closed
+                must not open by mistake; or a key has letters that no header can carry.
         """
-        keys = os.environ.get(API_KEYS_ENV, "").split(",")
+        in_environment = os.environ.get(API_KEYS_ENV)
+        keys = [key for key in (in_environment or "").split(",") if key.strip()]
+        if in_environment is not None and not keys and api_keys_file is None:
+            raise ValueError(
+                f"{API_KEYS_ENV} = {in_environment!r} is not allowed: expected at least one key, with commas "
+                "between them. Set one, or unset the variable to serve without keys."
+            )
         if api_keys_file is not None:
             lines = Path(api_keys_file).read_text(encoding="utf-8").splitlines()
             in_file = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -11,6 +11,8 @@ from torch import Tensor
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.serving.audio_codec import ClipDecoder, decode_clip
 from omni_audio.serving.errors import invalid_value, unsupported
+from omni_audio.serving.prompt_budget import PromptBudget
+from omni_audio.serving.settings import RequestLimits
 
 DATA_URI = "data:audio/"
 """How sound begins that stands where text or base64 may stand."""
@@ -39,14 +41,24 @@ class Clips:
 
     Args:
         parts: bytes of the multipart body's parts, by name; empty for a JSON body.
-        max_audio_s: seconds of all clips together.
+        limits: of all clips together.
         decoder: decodes them.
+        budget: checked before each clip; None sets no time.
     """
 
-    def __init__(self, parts: Mapping[str, bytes], max_audio_s: float, decoder: ClipDecoder) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, bytes],
+        limits: RequestLimits,
+        decoder: ClipDecoder,
+        budget: PromptBudget | None = None,
+    ) -> None:
         self._parts = parts
         self._decoder = decoder
-        self._audio_left_s = max_audio_s
+        self._audio_left_s = limits.max_input_audio_s
+        self._max_clips = limits.max_input_clips
+        self._num_clips = 0
+        self._budget = budget
         self._unused = set(parts)
 
     def decode(self, data: str, declared_format: str | None, *, param: str) -> Tensor:
@@ -61,8 +73,17 @@ class Clips:
             pcm_S, 16 kHz mono float32.
 
         Raises:
-            ApiError: 400, there is no such part, not base64, not sound, of another type than declared, or too long.
+            ApiError: 400, there is no such part, not base64, not sound, of another type than declared, too long, or one
+                clip too many; as PromptBudget.check().
         """
+        self._num_clips += 1
+        if self._num_clips > self._max_clips:
+            message = (
+                f"Invalid '{param}': more than {self._max_clips} clips. Join some of them, or send fewer."
+            )
+            raise invalid_value(param, message, "context_length_exceeded")
+        if self._budget is not None:
+            self._budget.check()
         if data.startswith(DATA_URI):
             format_of_uri, data = _of_uri(data, param)
             if declared_format not in (None, format_of_uri):

@@ -10,6 +10,8 @@ from omni_audio.serving.errors import invalid_value
 MAX_PROPERTIES = 5000
 MAX_ENUM_VALUES = 1000
 MAX_DEPTH = 200
+MAX_JSON_DEPTH = 2 * MAX_DEPTH
+"""Of all of its text, values of const, enum, default and examples included: a property lies two deep."""
 MAX_STRICT_LEVELS = 10
 
 
@@ -19,6 +21,7 @@ def check_schema(schema: dict[str, Any], param: str, *, strict: bool) -> None:
     Raises:
         ApiError: 400 that names `param`.
     """
+    _require(not _is_deeper(schema, MAX_JSON_DEPTH), param, f"it is nested more than {MAX_JSON_DEPTH} deep")
     num_properties = num_values = 0
     for part, level, depth in _parts(schema):
         properties = part.get("properties")
@@ -55,6 +58,22 @@ def _parts(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
                     waiting += [(item, level + 1, depth + 1) for item in value.values()]
                 elif key not in ("enum", "const", "default", "examples"):
                     waiting.append((value, level + (key == "items"), depth + 1))
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether lists and objects are nested deeper than `limit`."""
+    level: list[object] = [value]
+    for _ in range(limit + 1):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, list):
+                below += item
+            elif isinstance(item, dict):
+                below += item.values()
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def _require(ok: bool, param: str, reason: str) -> None:

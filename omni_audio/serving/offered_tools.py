@@ -65,6 +65,10 @@ def _schemas(request: ChatRequest) -> dict[str, dict[str, Any] | None]:
             raise invalid_value(f"{param}.name", message)
         if function.parameters is not None:
             check_schema(function.parameters, f"{param}.parameters", strict=bool(function.strict))
+            kind = function.parameters.get("type", "object")
+            if kind != "object":
+                name = f"{param}.parameters.type"
+                raise unsupported(name, kind, ["object"], "Arguments are an object; wrap the value in one.")
         schemas[function.name] = function.parameters
     return schemas
 

@@ -76,7 +76,12 @@ def _is_of_another_site(headers: Headers) -> bool:
     if headers.get("sec-fetch-site") not in _OWN_SITES:
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    except ValueError:  # such as "http://[", which is no origin
+        return True
 
 
 def _readable_by(origin: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes the port, waits for the answers, and ends the app."""
         drain_timeout_s = self._service.config.drain_timeout_s
-        ending = asyncio.get_running_loop().call_later(drain_timeout_s, self._service.engine.shut)
+        ending = asyncio.get_running_loop().call_later(drain_timeout_s, self._service.shut)
         try:
             await super().shutdown(sockets)
         finally:

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,9 +32,10 @@ from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.observer import Observers
 from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.prices import PriceTable
+from omni_audio.serving.prompt_budget import PromptBudget
 from omni_audio.serving.rate_limits import RateLimiter
 from omni_audio.serving.schemas import ChatRequest
-from omni_audio.serving.settings import ServerConfig
+from omni_audio.serving.settings import LOOPBACK_HOSTS, ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
+
+WORKER_STOP_TIMEOUT_S = 5.0
+"""For the clip or turn that the worker has in hand when the server stops."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -80,6 +84,8 @@ class ChatService:
             timeout_s=config.body_timeout_s,
         )
         self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
+        # Read once: the folder may be replaced while this build is served.
+        self._created_s = int((config.build / "card.json").stat().st_mtime)
         self.model_id = str(assistant.card["name"])
         self.fingerprint = "fp_" + hashlib.sha256(orjson.dumps(assistant.card, default=str)).hexdigest()[:10]
         # In a byte-level vocabulary one character of a token stands for one byte.
@@ -107,22 +113,37 @@ class ChatService:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._preparing: Counter[str] = Counter()
         """Requests whose prompts are being made, by the owner of their key."""
+        self._jobs: dict[Future[Any], PromptBudget] = {}
 
     def start(self) -> None:
         """Starts the engine and the decoder process."""
         self.decoder.start()
         self.engine.start()
+        if not len(self.keys) and self.config.host not in LOOPBACK_HOSTS:
+            logger.warning(
+                "server.host = %r and no keys: whoever reaches this address may use the server; set "
+                "server.api_keys_file or OMNI_AUDIO_API_KEYS",
+                self.config.host,
+            )
         logger.info("serving %s with %d slots, %d keys", self.model_id, self.config.num_slots, len(self.keys))
 
+    def shut(self) -> None:
+        """Lets nothing in any more, ends open answers by an error and prompts at their next clip; returns at once."""
+        self.engine.shut()
+        for budget in list(self._jobs.values()):
+            budget.cancel()
+
     def stop(self) -> None:
-        """Ends the engine, the worker and the decoder process."""
+        """Ends the engine, the worker and the decoder process; keep it off the event loop, it waits for them."""
+        self.shut()
+        self._worker.shutdown(wait=False, cancel_futures=True)
         self.engine.stop()
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        wait(list(self._jobs), WORKER_STOP_TIMEOUT_S)
         self.decoder.stop()
 
     def models(self) -> list[dict[str, Any]]:
         """The build and its aliases as model objects."""
-        common = {"object": "model", "created": self._created_s(), "owned_by": "omni-audio"}
+        common = {"object": "model", "created": self._created_s, "owned_by": "omni-audio"}
         return [{"id": item, **common} for item in self._model_ids()]
 
     def _model_ids(self) -> list[str]:
@@ -149,18 +170,21 @@ class ChatService:
         """
         limits = self.config.limits
         transcript_of = partial(self._transcript, owner)
-        clips = Clips(parts, limits.max_input_audio_s, self.decoder)
-        make_plan = partial(plan_answer, request, limits, transcript_of, clips)
+
+        def make_plan(budget: PromptBudget) -> AnswerPlan:
+            clips = Clips(parts, limits, self.decoder, budget)
+            return plan_answer(request, limits, transcript_of, clips)
+
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 
     async def open_plan(
-        self, model: str, make_plan: Callable[[], AnswerPlan], owner: str, *, param: str
+        self, model: str, make_plan: Callable[[PromptBudget], AnswerPlan], owner: str, *, param: str
     ) -> OpenAnswer:
         """Plans, prepares the prompt beside the event loop and queues a stream for each choice.
 
         Args:
             model: the id that the request names.
-            make_plan: decides what will be generated; it may decode clips, and may raise ApiError.
+            make_plan: decides what will be generated; it may decode clips within the budget, and may raise ApiError.
             owner: of the key.
             param: the parameter that the prompt is made of, for errors.
 
@@ -172,11 +196,16 @@ class ChatService:
         self.require_place(owner)
         self._preparing[owner] += 1
         start_s = time.monotonic()
-        job = self._worker.submit(self._prepare, make_plan, param)
+        budget = PromptBudget(self.config.prompt_timeout_s, param)
+        job = self._worker.submit(self._prepare, make_plan, budget, param)
+        self._jobs[job] = budget
         loop = asyncio.get_running_loop()
         # Counted until the worker is really done with it, also when the client has gone.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared, owner))
-        plan, prompt = await asyncio.wrap_future(job)
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared, owner, job))
+        try:
+            plan, prompt = await asyncio.wrap_future(job)
+        finally:
+            budget.cancel()  # the client may have left
         self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
             model=self.model_id,
@@ -242,20 +271,24 @@ class ChatService:
         elif stream.outcome is not Outcome.STALLED:
             self.metrics.reader_dropped()
 
-    def _prepared(self, owner: str) -> None:
+    def _prepared(self, owner: str, job: Future[Any]) -> None:
+        del self._jobs[job]
         self._preparing[owner] -= 1
         self._preparing += Counter()  # drops what is 0
 
-    def _prepare(self, make_plan: Callable[[], AnswerPlan], param: str) -> tuple[AnswerPlan, TokenSequence]:
+    def _prepare(
+        self, make_plan: Callable[[PromptBudget], AnswerPlan], budget: PromptBudget, param: str
+    ) -> tuple[AnswerPlan, TokenSequence]:
+        budget.begin()
         with torch.inference_mode():
-            plan = make_plan()
+            plan = make_plan(budget)
             self._check_bias(plan)
             self._add_forms(plan)
             num_chars = sum(len(turn.text or "") for turn in plan.turns)
             # Text so long that it cannot fit is not worth encoding.
             self._check_length(-(-num_chars // self._longest_token_bytes), param)
             try:
-                prompt = self.assistant.prompt(plan.turns, plan.mode, list(plan.tools) or None)
+                prompt = self.assistant.prompt(plan.turns, plan.mode, list(plan.tools) or None, budget.check)
             except ValueError as error:
                 raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}") from error
         self._check_length(len(prompt), param)
@@ -291,6 +324,3 @@ class ChatService:
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)
-
-    def _created_s(self) -> int:
-        return int((self.config.build / "card.json").stat().st_mtime)

@@ -12,6 +12,12 @@ from omni_audio.model.assistant import WeightQuant
 from omni_audio.model.kv_store import KVFormat
 
 ANY_ORIGIN = "*"
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+"""Addresses that only this machine reaches."""
+
+ANY_HOST = "*"
+HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+"""A name without port, in small letters."""
 ORIGIN_PATTERN = re.compile(r"https?://[^/\s*@?#]+", re.ASCII)
 """Scheme, host and, unless it is the scheme's own, port: as browsers write an origin."""
 
@@ -35,6 +41,7 @@ class RequestLimits:
         max_text_tokens: text tokens of one answer.
         max_audio_frames: audio frames (tokens) of one answer.
         max_input_audio_s: seconds of all input clips together.
+        max_input_clips: input clips; each is decoded and encoded by itself, however short it is.
         max_choices: answers to one chat request (`n`), 1 to 128.
         max_prompt_positions: the longest prompt; it is read in pieces, between the steps of other streams.
         voices: names that `audio.voice` may take; all mean the build's one voice.
@@ -43,13 +50,15 @@ class RequestLimits:
     max_text_tokens: int = 8192
     max_audio_frames: int = 4096
     max_input_audio_s: float = 300.0
+    max_input_clips: int = 64
     max_choices: int = 128
     max_prompt_positions: int = 131_072
     voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
 
     def __post_init__(self) -> None:
         for name in (
-            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_choices", "max_prompt_positions",
+            "max_text_tokens", "max_audio_frames", "max_input_audio_s", "max_input_clips", "max_choices",
+            "max_prompt_positions",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(
@@ -175,12 +184,15 @@ class ServerConfig:
         body_limit_bytes: the largest request body.
         bodies_limit_bytes: all bodies that are held at once, each until its answer begins; more get 503.
         body_timeout_s: the longest time that a body may take to arrive.
+        prompt_timeout_s: the longest time that a prompt may take, its clips decoded and encoded; more get 400.
         prompts_limit_positions: of all prompts that wait or are answered, about a kilobyte each; more get 503.
         send_timeout_s: the longest time that a reader may take over one chunk.
         drain_timeout_s: how long answers may go on when the server is told to stop; then they end with an error.
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
         allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
             sites' may not, the server's own page may.
+        allowed_hosts: names by which the server may be asked while it has no keys, beside addresses, localhost and
+            `host`; "*" for all.
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
         answer_limit: spoken answers kept for that.
@@ -205,11 +217,13 @@ class ServerConfig:
     body_limit_bytes: int = 32 * 2**20
     bodies_limit_bytes: int = 256 * 2**20
     body_timeout_s: float = 25.0
+    prompt_timeout_s: float = 60.0
     prompts_limit_positions: int = 4 * 131_072
     send_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
     api_keys_file: Path | None = None
     allowed_origins: list[str] = field(default_factory=list)
+    allowed_hosts: list[str] = field(default_factory=list)
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", *SDK_MODELS])
     answer_lifetime_s: int = 3600
     answer_limit: int = 1024
@@ -231,7 +245,7 @@ class ServerConfig:
         require_range("queue_limit", self.queue_limit, 0, 10_000)
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
-            "drain_timeout_s",
+            "drain_timeout_s", "prompt_timeout_s",
             "answer_lifetime_s", "answer_limit",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
@@ -256,6 +270,14 @@ class ServerConfig:
                 origin,
                 "scheme and host of a site, such as https://example.com",
                 "Leave out path and trailing slash.",
+            )
+        for name in self.allowed_hosts:
+            require(
+                name == ANY_HOST or HOST_PATTERN.fullmatch(name) is not None,
+                "allowed_hosts",
+                name,
+                "a name in small letters, such as speech.example.com",
+                "Leave out scheme, port and path.",
             )
         require(
             all(self.model_aliases),

@@ -15,6 +15,8 @@ from omni_audio.serving.body import read_form
 from omni_audio.serving.chat import as_api_error, sse_event
 from omni_audio.serving.disconnect import unless_disconnected
 from omni_audio.serving.pieces import EndPiece, TextPiece, answer_pieces
+from omni_audio.serving.plan import AnswerPlan
+from omni_audio.serving.prompt_budget import PromptBudget
 from omni_audio.serving.service import ChatService, OpenAnswer
 from omni_audio.serving.stream import StreamFailedError
 from omni_audio.serving.streamed_answer import streamed_answer
@@ -47,7 +49,9 @@ async def answer_transcription(service: ChatService, request: Request, owner: st
 
 
 async def _open(service: ChatService, wanted: TranscriptionRequest, owner: str) -> OpenAnswer:
-    make_plan = partial(plan_transcription, wanted, service.config.limits, service.decoder)
+    def make_plan(_: PromptBudget) -> AnswerPlan:
+        return plan_transcription(wanted, service.config.limits, service.decoder)
+
     return await service.open_plan(wanted.model, make_plan, owner, param="file")
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import orjson
-
 from omni_audio.model.assistant import Role, Turn
-from omni_audio.model.tool_text import tool_call_text
 from omni_audio.serving.clips import DATA_URI, Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
@@ -24,6 +21,7 @@ from omni_audio.serving.schemas import (
     ToolMessage,
     UserMessage,
 )
+from omni_audio.serving.tool_calls import call_text
 
 CLIP_CONTENT = "audio"
 """What stands as the content of a message whose sound is in its field `audio`."""
@@ -134,15 +132,10 @@ def _assistant_turns(message: AssistantMessage, param: str, transcript_of: Trans
 
 def _call_turn(function: CalledFunction, param: str) -> Turn:
     try:
-        arguments = orjson.loads(function.arguments)
-    except orjson.JSONDecodeError:
-        arguments = None
-    if not isinstance(arguments, dict):
+        return Turn(role=Role.ASSISTANT, tool_call=call_text(function.name, function.arguments))
+    except ValueError as error:
         name = f"{param}.arguments"
-        raise invalid_value(
-            name, f"Invalid '{name}': it is not the JSON text of an object. Send it as it came."
-        )
-    return Turn(role=Role.ASSISTANT, tool_call=tool_call_text(function.name, arguments))
+        raise invalid_value(name, f"Invalid '{name}': {error}. Send it as it came.") from None
 
 
 def _joined(content: str | Sequence[TextPart | RefusalPart]) -> str:

@@ -17,7 +17,7 @@ PREFLIGHT = {
 
 @pytest.fixture(scope="module")
 def url(live_server):
-    with live_server(allowed_origins=[FRIEND]) as made:
+    with live_server(allowed_origins=[FRIEND], allowed_hosts=["speech.example"]) as made:
         yield made
 
 
@@ -28,6 +28,7 @@ def own(url):
 CROSS_SITE = [
     {"origin": "https://evil.example"},
     {"origin": "null"},
+    {"origin": "http://["},
     {"origin": "http://127.0.0.1:1"},
     {"origin": FRIEND.removesuffix(":8443")},
     {"sec-fetch-site": "cross-site"},
@@ -51,7 +52,7 @@ def test_requests_without_a_preflight_are_refused(url, headers):
         assert "access-control-allow-origin" not in response.headers
 
 
-@pytest.mark.parametrize("headers", CROSS_SITE[:4])
+@pytest.mark.parametrize("headers", CROSS_SITE[:5])
 def test_preflights_of_other_sites_are_refused(url, headers):
     response = httpx.options(f"{url}/v1/chat/completions", headers={**PREFLIGHT, **headers}, timeout=20)
     refused(response, None, "cross_site_request", 403)
@@ -99,6 +100,36 @@ def test_an_allowed_site_may_ask_and_read_answers_and_refusals(url):
         assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "localhost.evil", "[", ""])
+def test_a_name_that_was_made_to_lead_here_is_refused(url, host):
+    """A page of that name: for the browser it asks its own site."""
+    headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
+    refused(
+        httpx.post(f"{url}/v1/chat/completions", json=BODY, headers=headers, timeout=20),
+        None,
+        "unknown_host",
+        421,
+    )
+    refused(httpx.get(f"{url}/v1/models", headers={"host": host}, timeout=20), None, "unknown_host", 421)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:8000", "10.0.0.5:8000", "[::1]:8000", "speech.example:1"]
+)
+def test_addresses_and_known_names_are_served(url, host):
+    headers = {"host": host, "origin": f"http://{host}"}
+    response = httpx.post(f"{url}/v1/chat/completions", json=BODY, headers=headers, timeout=20)
+    assert response.status_code == 200, response.text
+
+
+def test_any_name_is_served_where_keys_are_asked_for(live_server, monkeypatch):
+    monkeypatch.setenv("OMNI_AUDIO_API_KEYS", "secret")
+    with live_server() as url:
+        for key, status in (("secret", 200), ("wrong", 401)):
+            headers = {"host": "evil.example", "authorization": f"Bearer {key}"}
+            assert httpx.get(f"{url}/v1/models", headers=headers, timeout=20).status_code == status
+
+
 def test_all_sites_may_be_allowed(live_server):
     with live_server(allowed_origins=["*"]) as url:
         response = httpx.post(
@@ -114,3 +145,9 @@ def test_all_sites_may_be_allowed(live_server):
 def test_what_is_no_origin_is_refused_before_the_server_starts(tmp_path, origin):
     with pytest.raises(ValueError, match="allowed_origins"):
         ServerConfig(build=tmp_path, allowed_origins=[origin])
+
+
+@pytest.mark.parametrize("host", ["https://a.b", "a.b:80", "A.b", "", "a b", "*.a.b"])
+def test_what_is_no_host_is_refused_before_the_server_starts(tmp_path, host):
+    with pytest.raises(ValueError, match="allowed_hosts"):
+        ServerConfig(build=tmp_path, allowed_hosts=[host])

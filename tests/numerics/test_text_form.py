@@ -104,6 +104,46 @@ def test_calls_as_training_writes_them_are_followed(forms: TextForms, tiny_text:
     assert is_followed(free, tiny_text, tool_call_text("anything", {"a": [1, {"b": None}]}))
 
 
+LEAF = {"enum": ["x"]}
+NESTED = {
+    "properties": {"enum": {"$ref": "#/$defs/$ref"}},
+    "required": ["enum"],
+    "additionalProperties": False,
+}
+POINTERS = {
+    "defs": ({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": LEAF}}, "x", "y"),
+    "itself": (
+        {"properties": {"a": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}},
+        {"a": None},
+        {"name": "f", "arguments": {"a": None}},
+    ),
+    "property": ({"properties": {"a": {"$ref": "#/properties/b"}, "b": LEAF}}, "x", "y"),
+    "names like keywords": (
+        {"properties": {"a": {"type": "object", **NESTED}}, "$defs": {"$ref": LEAF}},
+        {"enum": "x"},
+        {"enum": "y"},
+    ),
+    "a value": ({"properties": {"a": {"const": {"$ref": "#"}}}}, {"$ref": "#"}, {"$ref": "#/$defs/p1"}),
+    "named root": (
+        {"$id": "https://a.example/s", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": LEAF}},
+        "x",
+        "y",
+    ),
+}
+"""Parameters with pointers, a value of `a` that they allow and one that they do not."""
+
+
+@pytest.mark.parametrize("name", POINTERS)
+def test_pointers_inside_parameters_lead_into_the_parameters(
+    forms: TextForms, tiny_text: TextTokenizer, name: str
+) -> None:
+    schema, right, wrong = POINTERS[name]
+    tool = {"required": ["a"], "additionalProperties": False, **schema}
+    form = forms.call({"first": None, "f": tool})
+    assert is_followed(form, tiny_text, tool_call_text("f", {"a": right}))
+    assert not is_followed(form, tiny_text, tool_call_text("f", {"a": wrong}))
+
+
 def test_a_form_is_compiled_once_and_begun_often(forms: TextForms) -> None:
     form = forms.json(SCHEMA)
     assert forms.json(json.loads(json.dumps(SCHEMA))) is form

@@ -9,6 +9,7 @@ from sound_files import encoded, muxed, tone
 
 from omni_audio.serving.clips import Clips
 from omni_audio.serving.errors import ApiError
+from omni_audio.serving.settings import RequestLimits
 
 WAV = encoded("WAV")
 FLAC = encoded("FLAC")
@@ -99,7 +100,7 @@ def test_what_is_no_clip_is_a_400(message, param, code):
 def test_the_limit_is_for_all_clips_together(second):
     sound_format, data = second
     for max_audio_s, message in ((1.5, "duration"), (1.0, "use up")):
-        clips = Clips({}, max_audio_s, DecoderHere())
+        clips = Clips({}, RequestLimits(max_input_audio_s=max_audio_s), DecoderHere())
         clips.decode(text(WAV), "wav", param="one")
         with pytest.raises(ApiError, match=message) as caught:
             clips.decode(text(data), sound_format, param="two")

@@ -1,10 +1,12 @@
 import base64
 import io
+import json
 import wave
 
 import numpy as np
 import pytest
 
+from omni_audio.model.tool_text import tool_call_text
 from omni_audio.serving.answer_store import AnswerStore
 from omni_audio.serving.audio_codec import (
     OUTPUT_RATE_HZ,
@@ -16,7 +18,7 @@ from omni_audio.serving.audio_codec import (
 from omni_audio.serving.auth import API_KEYS_ENV, KeyRing
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stop import StopFilter
-from omni_audio.serving.tool_calls import parse_tool_call
+from omni_audio.serving.tool_calls import call_text, parse_tool_call
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
@@ -69,6 +71,24 @@ def test_tool_call_is_read_strictly():
     assert call.id.startswith("call_")
 
 
+def test_numbers_of_a_call_stay_as_they_were_written():
+    arguments = (
+        '{"big":123456789012345678901234567890,"huge":1e999,"long":0.12345678901234567890,"s":"\\ud800"}'
+    )
+    raw = f'{{"name":"f","arguments":{arguments}}}'
+    assert parse_tool_call(raw, ["f"]).arguments == arguments
+    assert call_text("f", arguments) == raw
+
+
+def test_calls_that_come_back_stand_as_in_training():
+    arguments = {"a": [1, -2.5, {"b c": 'é " \\ \n'}], "d": True, "e": None}
+    for sent in (json.dumps(arguments), json.dumps(arguments, ensure_ascii=False, indent=2)):
+        assert call_text("f", sent) == tool_call_text("f", arguments)
+    for wrong in ("", "[]", "5", "{", '{"a":NaN}', "{} {}", '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"):
+        with pytest.raises(ValueError, match="JSON text of an object"):
+            call_text("f", wrong)
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -82,6 +102,8 @@ def test_tool_call_is_read_strictly():
         '{"name":"f","arguments":{}} and more',
         '{"name":"f","arguments":{"x":NaN}}',
         '{"name":"f","arguments":{},"more":1}',
+        '{"arguments":{},"name":"f"}',
+        '{"name":"f","arguments":' + "[" * 100_000,
     ],
 )
 def test_invalid_tool_call_is_an_error(raw):
@@ -133,6 +155,20 @@ def test_empty_key_file_does_not_open_the_server(tmp_path):
     path.write_text("# none yet\n")
     with pytest.raises(ValueError, match="api_keys_file"):
         KeyRing.load(path)
+
+
+@pytest.mark.parametrize("value", ["", " ", " , ", ",,"])
+def test_a_variable_without_a_key_does_not_open_the_server(monkeypatch, value):
+    monkeypatch.setenv(API_KEYS_ENV, value)
+    with pytest.raises(ValueError, match=API_KEYS_ENV):
+        KeyRing.load(None)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "a\x00b", "key\u2028"])
+def test_keys_that_no_header_carries_are_refused_and_not_shown(key):
+    with pytest.raises(ValueError, match="API key 2 of 2") as caught:
+        KeyRing(["fine", key + "hidden"])
+    assert "hidden" not in str(caught.value)
 
 
 def test_without_keys_everybody_comes_in(monkeypatch):

@@ -21,7 +21,7 @@ def assistant(tiny_build):
 
 @pytest.fixture(scope="module")
 def client(assistant, tiny_build):
-    return TestClient(build_app(ServerConfig(build=tiny_build), assistant))
+    return TestClient(build_app(ServerConfig(build=tiny_build), assistant), base_url="http://127.0.0.1")
 
 
 def test_the_page_is_html_and_comes_with_a_strict_policy(client):
@@ -79,7 +79,9 @@ def test_nothing_else_is_there(client, path):
 
 def test_options_are_those_of_the_server(assistant, tiny_build):
     limits = RequestLimits(voices=["default", "other"], max_input_audio_s=7.0)
-    with_limits = TestClient(build_app(ServerConfig(build=tiny_build, limits=limits), assistant))
+    with_limits = TestClient(
+        build_app(ServerConfig(build=tiny_build, limits=limits), assistant), base_url="http://127.0.0.1"
+    )
     assert with_limits.get("/playground/options.json").json() == {
         "needs_key": False,
         "voices": ["default", "other"],
@@ -91,7 +93,7 @@ def test_options_are_those_of_the_server(assistant, tiny_build):
 
 def test_the_page_needs_no_key_where_the_api_does(assistant, tiny_build, monkeypatch):
     monkeypatch.setenv(API_KEYS_ENV, "secret")
-    closed = TestClient(build_app(ServerConfig(build=tiny_build), assistant))
+    closed = TestClient(build_app(ServerConfig(build=tiny_build), assistant), base_url="http://127.0.0.1")
     assert closed.get("/").status_code == 200
     assert closed.get("/playground/main.js").status_code == 200
     assert closed.get("/playground/options.json").json()["needs_key"] is True
@@ -99,7 +101,9 @@ def test_the_page_needs_no_key_where_the_api_does(assistant, tiny_build, monkeyp
 
 
 def test_it_can_be_switched_off(assistant, tiny_build):
-    without = TestClient(build_app(ServerConfig(build=tiny_build, playground=False), assistant))
+    without = TestClient(
+        build_app(ServerConfig(build=tiny_build, playground=False), assistant), base_url="http://127.0.0.1"
+    )
     for path in ("/", "/playground/main.js", "/playground/options.json"):
         assert without.get(path).status_code == 404
     assert without.get("/v1/models").status_code == 200

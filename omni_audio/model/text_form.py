@@ -3,6 +3,7 @@
 Strings keep to the schema by construction, whatever is drawn; what they say is the network's.
 """
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ _VALUES = ("const", "enum", "default", "examples")
 
 _NAMED_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 """Keys of a schema under which stand schemas by names that mean nothing."""
+
+
+MAX_SCHEMA_BYTES = 256 * 2**10
+"""Of one schema as JSON; a compiled form takes many times that."""
 
 
 class FormError(NotAllowedError):
@@ -62,7 +67,7 @@ class FormState:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            reason = self._matcher.get_error()[:300]
+            reason = _reason(self._matcher.get_error())
             raise FormError("schema", reason, "one whose texts can be followed", _REMEDY)
 
 
@@ -106,17 +111,21 @@ class TextForms:
     def __init__(self, text: TextTokenizer, num_text: int, num_kept: int = 64) -> None:
         self._num_text, self._num_kept = num_text, num_kept
         self._ids = LLTokenizer(TokenizerWrapper(_Ids(text, num_text)))
-        self._kept: OrderedDict[str, TextForm] = OrderedDict()
+        self._kept: OrderedDict[bytes, TextForm] = OrderedDict()
 
     def json(self, schema: Mapping[str, Any]) -> TextForm:
         """The form of compact JSON that satisfies the schema; the keys of an object come in the schema's order.
 
         Raises:
-            ValueError: the schema is none, nothing satisfies it, or it asks for what llguidance does not know.
+            ValueError: the schema is none, nothing satisfies it, it asks for what llguidance does not know, or it is
+                longer than MAX_SCHEMA_BYTES.
         """
-        key = json.dumps(schema)
+        text = json.dumps(schema)
+        limit = f"at most {MAX_SCHEMA_BYTES} bytes, those of all tools together"
+        require(len(text) <= MAX_SCHEMA_BYTES, "schema", f"{len(text)} bytes", limit, "Simplify it.")
+        key = hashlib.sha256(text.encode()).digest()
         if key not in self._kept:
-            self._kept[key] = self._compiled(key)
+            self._kept[key] = self._compiled(text)
             if len(self._kept) > self._num_kept:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -143,9 +152,16 @@ class TextForms:
         matcher = LLMatcher(self._ids, grammar, log_level=0)
         if not matcher.is_error():
             matcher.compute_bitmask()  # some schemas fail at the first step
-        error = matcher.get_error()[:300]
+        error = _reason(matcher.get_error())
         require(not error, "schema", error, "one that can be followed", _REMEDY)
         return TextForm(matcher, self._num_text)
+
+
+def _reason(error: str) -> str:
+    """What llguidance says, as one line; of a panic, which names its own insides, only what it means."""
+    if error.startswith("panic"):
+        return "too large or too complex to be compiled"
+    return " ".join(error.split())[:300]
 
 
 def _calls_schema(tools: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:

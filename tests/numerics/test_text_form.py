@@ -168,6 +168,30 @@ def test_schemas_that_cannot_be_followed_are_named(forms: TextForms, schema: dic
         forms.call({"first": SCHEMA, "second": {"properties": {"a": schema}, "required": ["a"]}})
 
 
+def test_long_schemas_are_refused_before_they_are_compiled(forms: TextForms) -> None:
+    def tool(num: int) -> dict:
+        return {"properties": {f"p{index}": {"pattern": "^[a-z]{1,9}x$"} for index in range(num)}}
+
+    for schema in (tool(9000), {"enum": ["a" * 300_000]}):
+        with pytest.raises(ValueError, match=r"schema = '?\d+ bytes.* is not allowed"):
+            forms.json(schema)
+    with pytest.raises(ValueError, match="262144 bytes, those of all tools"):
+        forms.call({f"f{index}": {"description": str(index) * 9000} for index in range(40)})
+
+
+def test_errors_of_forms_have_one_line(forms: TextForms) -> None:
+    too_large = {"properties": {f"p{index}": {"pattern": "^[a-z]{1,9}x$"} for index in range(6000)}}
+    for schema, reason in (
+        ({"type": "string", "pattern": "(?=a)b"}, "look-ahead"),
+        (too_large, "too complex"),
+    ):
+        with pytest.raises(ValueError, match=f"schema = .*{reason}") as caught:
+            forms.json(schema)
+        assert "\n" not in str(caught.value)
+        assert "\\n" not in str(caught.value)
+        assert "panic" not in str(caught.value)
+
+
 def test_a_form_is_for_replies_in_text_alone(forms: TextForms) -> None:
     with pytest.raises(ValueError, match=r"text_form = .* is not allowed: expected None but with Mode"):
         GenerationRequest(mode=Mode.REPLY_AUDIO, text_form=forms.json(SCHEMA))

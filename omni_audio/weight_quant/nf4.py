@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from omni_audio.checks import require
 from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.int8_rows import rounded_rows, whole_rows
 from omni_audio.weight_quant.reference import BLOCK
 from omni_audio.weight_quant.tables import hold_tables
 
@@ -99,6 +100,10 @@ def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
     setattr(model.get_submodule(parent), child, module)
 
 
+AS_ROWS = ("depth.heads",)
+"""Parameters (..., C), no linears, that a file holds as 8-bit integers with a scale for each row of C."""
+
+
 def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     """Replaces the chosen linears by NF4 ones, in place; returns their names.
 
@@ -117,6 +122,11 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     for name, linear in chosen:
         replace_module(model, name, _to_nf4(linear, config.double_quant))
     hold_tables(model, config.tables)
+    for name, parameter in model.named_parameters():
+        if name in AS_ROWS:  # as a file would give it back
+            parameter.data = (
+                whole_rows(*rounded_rows(parameter.flatten(0, -2))).view_as(parameter).to(parameter)
+            )
     return [name for name, _ in chosen]
 
 

@@ -23,6 +23,7 @@ from omni_audio.plain import to_plain
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.int8_rows import SCALE, rounded_rows, whole_rows
 from omni_audio.weight_quant.nf4 import (
+    AS_ROWS,
     chosen_linears,
     empty_layer,
     make_weight,
@@ -36,8 +37,6 @@ FORMAT = "omni-audio nf4 3"
 MAXIMA_BLOCK = 256
 """Block maxima that share a scale in bitsandbytes' double quantisation."""
 
-AS_ROWS = ("depth.heads",)
-"""Parameters (..., C) that the file holds as 8-bit integers with a scale for each row of C."""
 CODE_VALUES, MAXIMA_VALUES = "nf4_values", "nf4_maxima_values"
 MAXIMA, SCALES, MEAN = "absmax", "nested_absmax", "nested_offset"
 """Behind the name of a packed weight, as bitsandbytes calls them."""

@@ -1,11 +1,14 @@
 """Figures of several evaluations side by side."""
 
+import re
 from pathlib import Path
 
 from omni_audio.checks import require
 from omni_audio.evaluation.results import Results, format_interval, format_number
 
 RESULTS_FILE = "results.json"
+COUNT = re.compile(r"\d+")
+"""A definition says of how many items something held, which differs from run to run."""
 
 
 def results_path(path: Path) -> Path:
@@ -32,7 +35,7 @@ def compare(paths: list[Path]) -> tuple[str, list[str]]:
     common = [name for name in every if all(name in results for results in found)]
     require(bool(common), "results", [str(path) for path in paths], "one figure in common", "Compare others.")
     for name in common:
-        definitions = {results[name].definition for results in found}
+        definitions = {COUNT.sub("N", results[name].definition) for results in found}
         require(
             len(definitions) == 1,
             f"{name}.definition",

@@ -38,6 +38,20 @@ def test_three_have_no_change(tmp_path: Path) -> None:
     assert missing == []
 
 
+def test_definitions_may_count_other_items(tmp_path: Path) -> None:
+    folders = [
+        written(tmp_path / name, name, {"wer_percent": 1.0}, f"Wrong words. {number} of 40 texts were heard.")
+        for name, number in (("a", 7), ("b", 11))
+    ]
+    assert compare(folders)[1] == []
+
+
+def test_the_committed_results_compare() -> None:
+    folder = Path(__file__).parents[2] / "experiments/results"
+    table, _ = compare([folder / "demo.json", folder / "nano.json"])
+    assert "\nwer_percent " in table
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     one = written(tmp_path / "a", "a", {"wer_percent": 1.0})
     other = written(tmp_path / "b", "b", {"wer_percent": 1.0}, "Wrong letters.")

@@ -239,20 +239,43 @@ def run(
         device: where the build computes.
         nf4: which linears are packed where NF4 is measured; None takes those of an NF4 build, or the defaults.
     """
+    return measured_once(
+        Path(config.output),
+        fingerprint(config, device, nf4),
+        lambda: evaluate(config, partial(load_subject, device=device, nf4=nf4)),
+        metrics,
+        Results.table,
+    )
+
+
+def measured_once(
+    output: Path,
+    expected: str,
+    measure: Callable[[], Results],
+    metrics: Sequence[Path],
+    text: Callable[[Results], str],
+) -> Results:
+    """Measures unless it is done, writes the report and results.json, prints the text; the last printed line is JSON.
+
+    Args:
+        output: folder of the results.
+        expected: fingerprint of what is asked for.
+        measure: gives the results and writes what belongs to them.
+        metrics: metrics.csv files of training runs, for the report's curves.
+        text: of the results, for the terminal.
+    """
     from omni_audio.evaluation.report import REPORT_NAME, write_report
 
-    output = Path(config.output)
     report, path = output / REPORT_NAME, output / RESULTS_NAME
-    expected = fingerprint(config, device, nf4)
     results = stored_results(path, expected) if report.is_file() else None
     if results is not None:
         print(f"eval: already done in {output}, delete {output} to measure again")
     else:
-        results = evaluate(config, partial(load_subject, device=device, nf4=nf4))
+        results = measure()
         write_report(results, output, metrics)
         results.record["fingerprint"] = expected
         results.write(path)  # last: with it the evaluation is whole
-    print(results.table())
+    print(text(results))
     print(f"\nreport: {report}")
     print(results.last_line(), flush=True)
     return results

@@ -11,18 +11,18 @@ from omni_audio.evaluation import speech
 from omni_audio.evaluation.assistant_subject import AssistantSubject
 from omni_audio.evaluation.conditions import add_conditions
 from omni_audio.evaluation.harness import (
-    RESULTS_NAME,
     EvalConfig,
     EvalWeightQuant,
     empty_results,
     load_subject,
+    measured_once,
 )
 from omni_audio.evaluation.items import EvalItem, answers_seen
 from omni_audio.evaluation.judges import Judges, load_judges
 from omni_audio.evaluation.reference_sounds import write_reference_sounds
 from omni_audio.evaluation.reference_table import add_table, markdown
 from omni_audio.evaluation.results import Results
-from omni_audio.evaluation.reuse import fingerprint, stored_results
+from omni_audio.evaluation.reuse import fingerprint
 from omni_audio.evaluation.speeds import add_speeds
 from omni_audio.evaluation.stream_figures import add_cache_memory, add_streams
 from omni_audio.evaluation.subject import Subject
@@ -60,25 +60,16 @@ def run_reference(
     Raises:
         ValueError: the corpus is not of the assistant domain, or a folder lacks what the config asks for.
     """
-    from omni_audio.evaluation.report import REPORT_NAME, write_report
-
     require_domain(Path(config.corpus))
     output = Path(config.output) / FOLDER
-    path, expected = output / RESULTS_NAME, fingerprint(config, device, nf4)
-    results = stored_results(path, expected) if (output / REPORT_NAME).is_file() else None
-    if results is not None:
-        print(f"eval: already done in {output}, delete {output} to measure again")
-    else:
+
+    def measure() -> Results:
         results = evaluate_reference(config, partial(load_subject, device=device, nf4=nf4), device=device)
         with written_whole(output / TABLE_NAME) as temporary:
             temporary.write_text(markdown(results), encoding="utf-8")
-        write_report(results, output, metrics)
-        results.record["fingerprint"] = expected
-        results.write(path)  # last: with it the evaluation is whole
-    print(markdown(results))
-    print(f"report: {output / REPORT_NAME}")
-    print(results.last_line(), flush=True)
-    return results
+        return results
+
+    return measured_once(output, fingerprint(config, device, nf4), measure, metrics, markdown)
 
 
 def require_domain(corpus: Path) -> None:

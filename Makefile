@@ -9,10 +9,10 @@ BIN := .venv/bin
 SUM := $(shell cat pyproject.toml | cksum | tr -s ' ' '-')
 STAMP := .venv/.setup-$(SUM)
 BENCH_STAMP := .venv/.bench-$(SUM)
-BUILD := builds/omni-audio-nano-2026-11-23
+RUN := runs/demo
 HUMAN ?= tests/data/allison-vm-msgsaved.flac
 
-.PHONY: help setup lint format test test-all demo train bench clean
+.PHONY: help setup lint format test test-all demo bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,48 +38,30 @@ format: $(STAMP) ## let ruff fix what it can
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## the tests that need no GPU, no network and no long wait
-	$(BIN)/python -m pytest -q -m "not slow and not gpu and not network"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu and not network"
 
 test-all: $(STAMP) ## every test that this machine can run
 	$(BIN)/python -m pytest -q
 
-demo: $(STAMP) ## the shipped build answers; then it learns a voice that it never heard, and what got better is shown
-	$(BIN)/omni-audio build-info $(BUILD)
-	@mkdir -p runs/voice
-	@echo; echo "A typed request, answered by a tool call, and by sound:"
-	$(BIN)/omni-audio chat --text "set a timer for ten minutes" --tools --build $(BUILD)
-	$(BIN)/omni-audio chat --text "what is three plus four" --build $(BUILD) --out runs/voice/reply-typed.wav
-	@echo; echo "A recorded person ($(HUMAN)), outside what it learnt:"
-	$(BIN)/omni-audio chat $(HUMAN) --build $(BUILD) --out runs/voice/reply-human.wav
-	@echo; echo "Requests in a voice that it never heard, before it learns from that voice:"
-	$(BIN)/omni-audio train experiment=voice base=$(BUILD) 'stages=[corpus]'
-	$(BIN)/omni-audio eval experiment=voice build=$(BUILD) eval.output=runs/voice/before
-	$(BIN)/omni-audio train experiment=voice base=$(BUILD)
-	$(BIN)/omni-audio eval experiment=voice eval.output=runs/voice/after
-	@echo; echo "Before and after, on wordings that training never saw:"
-	$(BIN)/omni-audio compare runs/voice/before runs/voice/after
-	@held_out="$$($(BIN)/omni-audio data runs/voice --grep timer --num 1 --paths)"; cp "$$held_out" runs/voice/request.flac
-	$(BIN)/omni-audio chat runs/voice/request.flac --build runs/voice --tools
-	$(BIN)/omni-audio chat runs/voice/request.flac --build runs/voice --out runs/voice/reply.wav
-	@printf '%s\n' '' \
-	  'Made: runs/voice/reply-typed.wav, reply-human.wav, request.flac, reply.wav, before/report.html, after/report.html' '' \
-	  'What to try next:' \
-	  '  open runs/voice/after/report.html             figures, loss curves, spectrograms and sound' \
-	  '  .venv/bin/omni-audio chat YOUR.wav --build $(BUILD) --out reply.wav' \
-	  '  .venv/bin/omni-audio serve build=$(BUILD)     then open http://127.0.0.1:8000 or use any OpenAI client' \
-	  '  make train                                    a network from nothing, in about 20 minutes'
-
-train: $(STAMP) ## train a small network from nothing, evaluate it and talk to it: about 20 minutes on two cores
+demo: $(STAMP) ## train, evaluate and talk to a small model: about 20 minutes on two cores; again: reuses what is done
 	$(BIN)/omni-audio train experiment=demo
 	$(BIN)/omni-audio eval experiment=demo eval.human_folder=tests/data
+	@echo; echo "A recorded person ($(HUMAN)):"
+	$(BIN)/omni-audio chat $(HUMAN) --build $(RUN) --out $(RUN)/reply-human.wav
 	@echo; echo "A voice and a wording that training never saw:"
-	@held_out="$$($(BIN)/omni-audio data runs/demo --grep timer --num 1 --paths)"; cp "$$held_out" runs/demo/request-held-out.flac
-	$(BIN)/omni-audio chat runs/demo/request-held-out.flac --build runs/demo --tools
-	$(BIN)/omni-audio chat runs/demo/request-held-out.flac --build runs/demo --out runs/demo/reply-held-out.wav
-	@echo "Made: runs/demo/eval/report.html, runs/demo/reply-held-out.wav"
+	@held_out="$$($(BIN)/omni-audio data $(RUN) --grep timer --num 1 --paths)"; cp "$$held_out" $(RUN)/request-held-out.flac
+	$(BIN)/omni-audio chat $(RUN)/request-held-out.flac --build $(RUN) --tools
+	$(BIN)/omni-audio chat $(RUN)/request-held-out.flac --build $(RUN) --out $(RUN)/reply-held-out.wav
+	@printf '%s\n' '' \
+	  'Made: $(RUN)/reply-human.wav, $(RUN)/reply-held-out.wav, $(RUN)/eval/report.html' '' \
+	  'What to try next:' \
+	  '  open $(RUN)/eval/report.html                  figures, loss curves, spectrograms and sound' \
+	  '  .venv/bin/omni-audio chat YOUR.wav --out reply.wav    your own voice' \
+	  '  .venv/bin/omni-audio serve                    then use any OpenAI client' \
+	  '  .venv/bin/omni-audio train experiment=nano    the same road with about two hours'
 
 bench: $(BENCH_STAMP) ## every benchmark, quick form, but semantic_report.py, which needs a build and a corpus
-	@for file in benchmarks/bench_*.py benchmarks/long_stream.py benchmarks/nf4_load.py; do echo "== $$file"; $(BIN)/python $$file --quick; done
+	@for file in $(filter-out benchmarks/semantic_report.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file --quick; done
 
 clean: ## remove caches; .venv and runs stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis dist build

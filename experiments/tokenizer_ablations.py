@@ -95,7 +95,7 @@ def judge(args: argparse.Namespace, arm: str, build: Path) -> dict[str, float]:
     out = build.parent / "benchmark"
     command = [
         sys.executable,
-        str(ROOT / "benchmarks/bench_tokenizer.py"),
+        str(ROOT / "benchmarks/tokenizer.py"),
         "--build",
         str(build),
         "--out",

@@ -10,7 +10,7 @@ examples:
   omni-audio serve build=builds/NAME server.port=9000
   omni-audio serve weight_quant=nf4 server.num_slots=4
   omni-audio serve weight_quant=int4 runtime.compile=true        fast on a CPU; it needs g++
-  omni-audio serve server=ray server.ray.max_replicas=8  on Ray Serve, needs the extra `ray`
+  omni-audio serve runtime=ray server.ray.max_replicas=8  on Ray Serve, needs the extra `ray`
 """
 
 GROUPS = ("experiment", "server", "weight_quant", "runtime")

@@ -4,7 +4,7 @@ Any (B, T, D) sequence will do: the quantised latents at 12.5 Hz, or the vocoder
 the output stands at (k + 0.5) * speed - 0.5 of the input, so that both cover the same time; before the first and after
 the last latent these are held. The vocoder then makes sound of as many latents as there are, at its own pitch.
 
-Answers are stretched in the waveform (audio/time_stretch.py), which benchmarks/bench_time_stretch.py finds better; this
+Answers are stretched in the waveform (audio/time_stretch.py), which benchmarks/time_stretch.py finds better; this
 is what it is measured against.
 """
 

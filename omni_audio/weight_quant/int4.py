@@ -1,7 +1,7 @@
 """Four-bit weights for fast single rows on CPUs: torch's packed integers, a scale and a zero for each 64 of them.
 
 Beside NF4 a product of one row takes an eighth of the time, at 4.5 bits a weight instead of 4.13 and the same error
-(benchmarks/bench_one_row.py). Long prompts are slower than in float32. For inference alone: nothing is learnt through
+(benchmarks/one_row.py). Long prompts are slower than in float32. For inference alone: nothing is learnt through
 it.
 """
 

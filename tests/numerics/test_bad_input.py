@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from streams import document, run, said_by
+from drawn_streams import document, run, said_by
 
 from omni_audio.checks import NotAllowedError
 from omni_audio.model.generate import Generator

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch._dynamo
-from streams import document, drawn_codes, long_talk, said_by
+from drawn_streams import document, drawn_codes, long_talk, said_by
 from torch import Tensor
 
 from omni_audio.model.compiled import CompiledSteps

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from streams import drawn_codes, new_builder
+from drawn_streams import drawn_codes, new_builder
 
 from omni_audio.model.sequence import Mode, SequenceBatch, pack
 from omni_audio.model.text import TextTokenizer

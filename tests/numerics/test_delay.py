@@ -7,9 +7,9 @@ from unittest import mock
 
 import pytest
 import torch
+from drawn_streams import drawn_codes, new_builder, run, said_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import drawn_codes, new_builder, run, said_by
 from tiny import tiny_model_config
 
 from omni_audio.model.compiled import CompiledSteps

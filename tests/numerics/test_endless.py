@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from drawn_streams import document, drawn_codes, long_talk, new_builder, run, said_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import document, drawn_codes, long_talk, new_builder, run, said_by
 from tiny import tiny_model_config
 
 from omni_audio.model import kv_cache, transformer

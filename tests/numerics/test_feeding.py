@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from drawn_streams import document, run, said_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import document, run, said_by
 
 from omni_audio.checks import NotAllowedError
 from omni_audio.model.events import Failed, TextToken

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from streams import run, said_by
+from drawn_streams import run, said_by
 
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.events import AudioFrame, Finished, FinishReason, TextToken

@@ -1,9 +1,9 @@
 """The 8-bit cache: near to the full one, a quarter of its memory, and nothing of an earlier stream left in it."""
 
 import torch
+from drawn_streams import long_talk, new_builder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import long_talk, new_builder
 
 from omni_audio.model.generate import Generator
 from omni_audio.model.kv_store import Int8Store, KVFormat

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from drawn_streams import drawn_codes, new_builder, run
 from safetensors.torch import load_file, save_file
-from streams import drawn_codes, new_builder, run
 from tiny import tiny_model_config
 from torch import Tensor, nn
 

@@ -6,9 +6,9 @@ from unittest import mock
 
 import pytest
 import torch
+from drawn_streams import drawn_codes, new_builder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import drawn_codes, new_builder
 from tiny import tiny_model_config
 
 from omni_audio.model.attention import AttentionBackend, Places, attend, visible, visible_blocks

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 import torch
+from drawn_streams import document, run, said_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import document, run, said_by
 
 from omni_audio.model.events import AudioFrame, TextToken
 from omni_audio.model.generate import Generator

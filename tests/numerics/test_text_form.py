@@ -4,9 +4,9 @@ import json
 
 import jsonschema
 import pytest
+from drawn_streams import document
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import document
 
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.model.events import Failed, Finished, FinishReason, TextToken, ToolToken

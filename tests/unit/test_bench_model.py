@@ -6,12 +6,12 @@ import shutil
 import statistics
 import sys
 
-import bench_grammar
-import bench_joint_decoding
-import bench_model
-import bench_one_row
-import bench_streams
+import grammar as bench_grammar
+import joint_decoding as bench_joint_decoding
+import model as bench_model
+import one_row as bench_one_row
 import pytest
+import streams as bench_streams
 import torch
 
 from measuring import our_ways
@@ -179,7 +179,7 @@ def test_stack_parameters_are_the_trained_ones():
 
 
 def test_a_missing_peer_is_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "argv", ["bench_model.py", "--quick"])
+    monkeypatch.setattr(sys, "argv", ["model.py", "--quick"])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
         SystemExit, match=r"error: .*transformers is missing.*pip install 'omni-audio\[bench\]'"

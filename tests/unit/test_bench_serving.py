@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import bench_serving
 import httpx
 import pytest
-from bench_serving import figures, level_of, plot, read_clips, streams_realtime, table
+import serving as bench_serving
+from serving import figures, level_of, plot, read_clips, streams_realtime, table
 
 from measuring.playback import Playback, play
 from omni_audio.evaluation.latency import percentile
@@ -244,7 +244,7 @@ def test_memory_is_that_of_a_process_and_its_children():
 def test_a_real_server_is_measured(tiny_build, tmp_path):
     root = Path(__file__).parents[2]
     command = [
-        sys.executable, "benchmarks/bench_serving.py", "--quick", "--build", str(tiny_build), "--threads", "1",
+        sys.executable, "benchmarks/serving.py", "--quick", "--build", str(tiny_build), "--threads", "1",
         "--requests", "2", "--tokens", "16", "--out", str(tmp_path), "--slots", "2",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(root)}

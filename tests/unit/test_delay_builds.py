@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from streams import drawn_codes, new_builder
+from drawn_streams import drawn_codes, new_builder
 from tiny import tiny_model_config
 
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant

@@ -1,7 +1,7 @@
 """Prices of the configuration, and what the tokens of an answer come to; no server."""
 
 import pytest
-from streams import document
+from drawn_streams import document
 
 from omni_audio.config.errors import ConfigError
 from omni_audio.config.load import load_config

@@ -1,4 +1,4 @@
-"""Codec suites: a folder of sounds through the tokenizer, by the measures of benchmarks/bench_tokenizer.py."""
+"""Codec suites: a folder of sounds through the tokenizer, by the measures of benchmarks/tokenizer.py."""
 
 from pathlib import Path
 

@@ -12,9 +12,9 @@ encoding and sending it is not in it.
 
 The last line is JSON.
 
-    python benchmarks/bench_streams.py --quick
-    python benchmarks/bench_streams.py --preset nano
-    python benchmarks/bench_streams.py --preset nano --compile --int4
+    python benchmarks/streams.py --quick
+    python benchmarks/streams.py --preset nano
+    python benchmarks/streams.py --preset nano --compile --int4
 """
 
 import argparse

@@ -10,8 +10,8 @@ the size of a preset: time does not depend on what the weights know.
 
 The last line is JSON.
 
-    python benchmarks/bench_joint_decoding.py --quick
-    python benchmarks/bench_joint_decoding.py --preset nano --threads 1
+    python benchmarks/joint_decoding.py --quick
+    python benchmarks/joint_decoding.py --preset nano --threads 1
 """
 
 import argparse

@@ -19,9 +19,9 @@ of cache, its attention), which the table names. The ways run in turn, forwards 
 
 The last line is JSON: these figures for the first preset, for all with the preset's name behind, and every case.
 
-    python benchmarks/bench_model.py --quick
-    python benchmarks/bench_model.py --preset nano medium --dtype float32 bfloat16
-    python benchmarks/bench_model.py --preset nano medium --compile
+    python benchmarks/model.py --quick
+    python benchmarks/model.py --preset nano medium --dtype float32 bfloat16
+    python benchmarks/model.py --preset nano medium --compile
 """
 
 import argparse

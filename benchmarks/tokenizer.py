@@ -11,8 +11,8 @@ Speed: real-time factors of one stream, whole clips, codecs in turn in one proce
 Writes table.md, quality.png and results.json into --out. The last line is JSON: figures with all codebooks on the
 recorded people; those on the synthetic voices end in _synthetic.
 
-    python benchmarks/bench_tokenizer.py --quick
-    python benchmarks/bench_tokenizer.py --human-cuts runs/human/cuts-test.jsonl.gz --synthetic runs/nano/corpus
+    python benchmarks/tokenizer.py --quick
+    python benchmarks/tokenizer.py --human-cuts runs/human/cuts-test.jsonl.gz --synthetic runs/nano/corpus
 """
 
 import argparse

@@ -13,8 +13,8 @@ blocks; `waveform` stretches the decoded sound; so do the peers, torchaudio's ph
 
 The last line is JSON.
 
-    python benchmarks/bench_time_stretch.py --quick
-    python benchmarks/bench_time_stretch.py --corpus runs/nano/corpus --answers 16
+    python benchmarks/time_stretch.py --quick
+    python benchmarks/time_stretch.py --corpus runs/nano/corpus --answers 16
 """
 
 import argparse

@@ -14,8 +14,8 @@ What a format costs in time, bits and error is measured on the same random matri
 
 The last line is JSON.
 
-    python benchmarks/bench_one_row.py --quick
-    python benchmarks/bench_one_row.py --shapes 256x1408 704x3584 1024x1024 2048x2048
+    python benchmarks/one_row.py --quick
+    python benchmarks/one_row.py --shapes 256x1408 704x3584 1024x1024 2048x2048
 """
 
 import argparse

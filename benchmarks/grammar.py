@@ -10,8 +10,8 @@ two calls in which Generator.step asks each grammar, so that step and share are 
 
 The last line is JSON.
 
-    python benchmarks/bench_grammar.py --quick
-    python benchmarks/bench_grammar.py --preset nano --streams 1 16
+    python benchmarks/grammar.py --quick
+    python benchmarks/grammar.py --preset nano --streams 1 16
 """
 
 import argparse

@@ -19,8 +19,8 @@ second, and requests by status. The client runs on the same machine and takes it
 
 Writes table.md, serving.png and results.json into --out. The last line is JSON.
 
-    python benchmarks/bench_serving.py --quick --build runs/tiny
-    python benchmarks/bench_serving.py --build runs/nano --clients 1 2 4 8 16 --rates 0.5 1 2 4
+    python benchmarks/serving.py --quick --build runs/tiny
+    python benchmarks/serving.py --build runs/nano --clients 1 2 4 8 16 --rates 0.5 1 2 4
 """
 
 import argparse
@@ -294,7 +294,7 @@ def arguments() -> argparse.Namespace:
     add("--slots", type=int, default=8, help="server.num_slots; default: 8")
     add("--seed", type=int, default=0, help="of arrivals and answers; default: 0")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="further overrides of the server")
-    add("--out", type=Path, default=Path("runs/bench_serving"), help="default: runs/bench_serving")
+    add("--out", type=Path, default=Path("runs/bench-serving"), help="default: runs/bench-serving")
     defaults = {
         "clients": ([1, 2, 4, 8], [1, 2]),
         "rates": ([0.25, 0.5, 1.0, 2.0], [2.0]),

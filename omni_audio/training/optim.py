@@ -2,28 +2,18 @@
 
 import math
 from dataclasses import dataclass, field
-from enum import Enum
 
 import lightning
 import torch
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
-from omni_audio.training.muon import MuonAdamW, is_block_matrix
-
-
-class Optimizer(Enum):
-    """What makes the steps: AdamW of everything, or Muon of the matrices inside blocks beside it (training/muon.py)."""
-
-    adamw = "adamw"
-    muon = "muon"
 
 
 @dataclass(kw_only=True, slots=True)
 class OptimConfig:
-    """The optimiser, with linear warm-up and cosine decay to `final_fraction` of the peak."""
+    """AdamW with linear warm-up and cosine decay to `final_fraction` of the peak."""
 
-    optimizer: Optimizer = Optimizer.adamw
     learning_rate: float = 5e-4
     beta1: float = 0.9
     beta2: float = 0.98
@@ -79,27 +69,15 @@ def learning_rate_factor(step: int, max_steps: int, config: OptimConfig) -> floa
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig, max_steps: int):
-    """The optimiser (matrices decay, vectors do not) and its per-step schedule, in the form Lightning takes."""
-    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    matrices = []
-    if config.optimizer is Optimizer.muon:
-        matrices = [trained.pop(name) for name in [*trained] if is_block_matrix(name, trained[name])]
-        require(
-            bool(matrices),
-            "optim.optimizer",
-            config.optimizer.value,
-            "adamw where no matrix inside a block is trained",
-            "Set it to adamw.",
-        )
+    """AdamW (matrices decay, vectors do not) and its per-step schedule, in the form Lightning takes."""
+    trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained.values() if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained.values() if p.dim() < 2], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
     ]
-    betas = (config.beta1, config.beta2)
-    if matrices:
-        optimizer = MuonAdamW(matrices, groups, config.learning_rate, config.weight_decay, betas)
-    else:
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+    optimizer = torch.optim.AdamW(
+        groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, max_steps, config)
     )

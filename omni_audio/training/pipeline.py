@@ -146,8 +146,15 @@ class Run:
         return CutSet.from_cuts([*each_cut(speech_cuts(self.paths, split)), *more])
 
     def corpus(self) -> None:
-        """Speaks the corpus; it knows itself what is done."""
-        build_corpus(self.config.data.corpus, self.folders["corpus"])
+        """Speaks the corpus; it knows itself what is done. The run of the base may have the same one: it is linked."""
+        config, folder = self.config, self.folders["corpus"]
+        if config.base is not None and not folder.exists():
+            theirs = Path(config.base).resolve().parent.parent / folder.name
+            if CorpusPaths.in_folder(theirs).is_built(corpus_hash(config.data.corpus)):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.symlink_to(theirs)
+                print(f"corpus: that of the base, {theirs}", flush=True)
+        build_corpus(config.data.corpus, folder)
 
     def tokenizer(self) -> None:
         """Trains the tokenizer, or takes the weights of `tokenizer_build`."""

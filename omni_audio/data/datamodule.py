@@ -22,8 +22,6 @@ class TaskMixConfig:
         max_tools: most tools named.
         typed_talks: further talks of the domain assistant for each cut, typed and answered in text; they need no sound.
         num_typed_talks: how many there are to draw from.
-        silent_epochs: rounds through the corpus at the start in which nothing is spoken: what would be said is
-            transcribed, and replies are text. Drills in the voice of the answers are then heard, in all epochs.
     """
 
     transcribe: float = 0.3
@@ -38,7 +36,6 @@ class TaskMixConfig:
     max_tools: int = 6
     typed_talks: float = 0.0
     num_typed_talks: int = 200_000
-    silent_epochs: int = 0
 
     def __post_init__(self) -> None:
         weights = [self.transcribe, self.say, self.reply_text, self.reply_audio]
@@ -54,7 +51,6 @@ class TaskMixConfig:
         require_range("data.tasks.max_tools", self.max_tools, 1, 128)
         require_range("data.tasks.typed_talks", self.typed_talks, 0.0, 16.0)
         require_range("data.tasks.num_typed_talks", self.num_typed_talks, 1, 1_000_000)
-        require_range("data.tasks.silent_epochs", self.silent_epochs, 0, 1_000_000)
 
 
 @dataclass(kw_only=True, slots=True)

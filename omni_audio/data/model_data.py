@@ -32,14 +32,6 @@ LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2
 MIN_ROW_POSITIONS = 128
 """Short documents share a row of at least so many positions: on their own, more than half of a batch was padding."""
 
-SILENT = {
-    Mode.TRANSCRIBE: Mode.TRANSCRIBE,
-    Mode.SAY: Mode.TRANSCRIBE,
-    Mode.REPLY_TEXT: Mode.REPLY_TEXT,
-    Mode.REPLY_AUDIO: Mode.REPLY_TEXT,
-}
-"""What a task is while nothing is spoken yet."""
-
 
 def corpus_texts(cuts: CutSet) -> list[str]:
     """Every kind of text the sequences of these cuts hold: what the BPE is learnt from."""
@@ -123,20 +115,18 @@ class ModelCollate:
         documents: list[TokenSequence] = []
         for cut in each_cut(cuts):
             rng = random.Random(draw_seed(self.seed, epoch, cut.id))
-            documents.append(self.sequence(cut, rng, epoch < self.tasks.silent_epochs))
+            documents.append(self.sequence(cut, rng))
             documents += self._typed(rng)
         capacity = max(MIN_ROW_POSITIONS, *(len(document) for document in documents))
         return pack(first_fit(documents, capacity), LENGTH_MULTIPLE, ROWS_MULTIPLE)
 
-    def sequence(self, cut: MonoCut, rng: random.Random, is_silent: bool = False) -> TokenSequence:
-        """One document of a task drawn for this cut; where it is silent, of what is read instead of said."""
+    def sequence(self, cut: MonoCut, rng: random.Random) -> TokenSequence:
+        """One document of a task drawn for this cut."""
         if is_drill(cut):
             return self._transcribe(cut, rng)
         mix = self.tasks
         weights = [mix.transcribe, mix.say, mix.reply_text, mix.reply_audio]
         mode = rng.choices([Mode.TRANSCRIBE, Mode.SAY, Mode.REPLY_TEXT, Mode.REPLY_AUDIO], weights)[0]
-        if is_silent:
-            mode = SILENT[mode]
         if mode is Mode.TRANSCRIBE:
             return self._transcribe(cut, rng)
         if mode is Mode.SAY:

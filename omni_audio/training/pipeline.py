@@ -266,11 +266,9 @@ class Run:
         model = self._new_model(tokenizer).train()
         drills = [*load_drills(self.paths)]
         own_drills, heard_drills = by_voice(drills, config.data.corpus.output_voice)
-        mix, typed = config.data.tasks, []
-        if mix.say == 0 or mix.own_voice == 0:
+        if config.data.tasks.say == 0 or config.data.tasks.own_voice == 0:
             own_drills, heard_drills = [], drills  # nothing would say them
-        elif mix.silent_epochs > 0:
-            heard_drills = drills
+        mix, typed = config.data.tasks, []
         if mix.typed_talks > 0:
             typed = typed_talks(mix.num_typed_talks, config.data.corpus.seed)
         collates = []

@@ -214,17 +214,3 @@ def test_typed_talks_stand_beside_the_cuts(corpus: CorpusPaths, collate: ModelCo
     assert (more.ids_BT != 0).sum() > (few.ids_BT != 0).sum()
     with pytest.raises(ValueError, match="typed_talks"):
         DataConfig(tasks=TaskMixConfig(typed_talks=1.0))
-
-
-def test_nothing_is_spoken_in_silent_epochs(corpus: CorpusPaths, collate: ModelCollate) -> None:
-    quiet = copy.copy(collate)
-    quiet.tasks = TaskMixConfig(silent_epochs=2, say=0.3, reply_audio=0.5, own_voice=0.0)
-    cuts = load_cuts(corpus, "train")
-
-    def num_spoken(epoch: int) -> int:
-        batch = quiet(cuts, epoch)
-        return int((batch.target_BT & (batch.ids_BT >= quiet.vocabulary.semantic_start)).sum())
-
-    assert [num_spoken(epoch) > 0 for epoch in range(4)] == [False, False, True, True]
-    with pytest.raises(ValueError, match="silent_epochs"):
-        TaskMixConfig(silent_epochs=-1)

@@ -32,6 +32,11 @@ SDK_MODELS = (
 DEFAULT_VOICE = "default"
 """The name of a build's own voice."""
 
+SDK_VOICES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
+)  # fmt: skip
+"""Names that client code of this API asks for."""
+
 
 @dataclass(kw_only=True, slots=True)
 class RequestLimits:
@@ -44,7 +49,8 @@ class RequestLimits:
         max_input_clips: input clips; each is decoded and encoded by itself, however short it is.
         max_choices: answers to one chat request (`n`), 1 to 128.
         max_prompt_positions: the longest prompt; it is read in pieces, between the steps of other streams.
-        voices: names that `audio.voice` may take; all mean the build's one voice.
+        voices: names that `audio.voice` may take, those of the official clients by default; a build has one voice, and
+            each of them means it.
     """
 
     max_text_tokens: int = 8192
@@ -53,7 +59,7 @@ class RequestLimits:
     max_input_clips: int = 64
     max_choices: int = 128
     max_prompt_positions: int = 131_072
-    voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
+    voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, *SDK_VOICES])
 
     def __post_init__(self) -> None:
         for name in (

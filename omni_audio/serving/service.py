@@ -194,18 +194,10 @@ class ChatService:
         self.model(model)
         # Refused before its clips are decoded: what would find no place must cost next to nothing.
         self.require_place(owner)
-        self._preparing[owner] += 1
         start_s = time.monotonic()
-        budget = PromptBudget(self.config.prompt_timeout_s, param)
-        job = self._worker.submit(self._prepare, make_plan, budget, param)
-        self._jobs[job] = budget
-        loop = asyncio.get_running_loop()
-        # Counted until the worker is really done with it, also when the client has gone.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared, owner, job))
-        try:
-            plan, prompt = await asyncio.wrap_future(job)
-        finally:
-            budget.cancel()  # the client may have left
+        plan, prompt = await self.beside_the_loop(
+            lambda budget: self._prepare(make_plan, budget, param), owner, param=param
+        )
         self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
             model=self.model_id,
@@ -236,9 +228,28 @@ class ChatService:
         if limit is not None and self._preparing[owner] + self.engine.num_requests(owner) >= limit:
             raise too_many_at_once(limit)
 
-    async def beside_the_loop(self, job: Callable[[], Made]) -> Made:
-        """Runs what computes on the worker that also makes prompts, one after the other."""
-        return await asyncio.wrap_future(self._worker.submit(job))
+    async def beside_the_loop(self, job: Callable[[PromptBudget], Made], owner: str, *, param: str) -> Made:
+        """Runs what computes on the one worker, after what came before; until it is over it takes a place.
+
+        Args:
+            job: may check the budget that it is given.
+            owner: of the key.
+            param: the parameter that it computes with, for errors.
+
+        Raises:
+            ApiError: of the budget, or what the job raises.
+        """
+        budget = PromptBudget(self.config.prompt_timeout_s, param)
+        self._preparing[owner] += 1
+        running = self._worker.submit(_within, budget, job)
+        self._jobs[running] = budget
+        loop = asyncio.get_running_loop()
+        # Counted until the worker is really done with it, also when the client has gone.
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._computed, owner, running))
+        try:
+            return await asyncio.wrap_future(running)
+        finally:
+            budget.cancel()  # the client may have left
 
     def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str, model: str) -> list[Stream]:
         """Queues a stream for each choice of a plan, charges the prompt to the key, and notes both for the access log.
@@ -271,7 +282,7 @@ class ChatService:
         elif stream.outcome is not Outcome.STALLED:
             self.metrics.reader_dropped()
 
-    def _prepared(self, owner: str, job: Future[Any]) -> None:
+    def _computed(self, owner: str, job: Future[Any]) -> None:
         del self._jobs[job]
         self._preparing[owner] -= 1
         self._preparing += Counter()  # drops what is 0
@@ -279,7 +290,6 @@ class ChatService:
     def _prepare(
         self, make_plan: Callable[[PromptBudget], AnswerPlan], budget: PromptBudget, param: str
     ) -> tuple[AnswerPlan, TokenSequence]:
-        budget.begin()
         with torch.inference_mode():
             plan = make_plan(budget)
             self._check_bias(plan)
@@ -324,3 +334,9 @@ class ChatService:
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)
+
+
+def _within(budget: PromptBudget, job: Callable[[PromptBudget], Made]) -> Made:
+    """What the worker does: nothing where nobody waits for it any more."""
+    budget.begin()
+    return job(budget)

@@ -154,6 +154,7 @@ class RayConfig:
         num_gpus: GPUs of a replica.
         upscale_delay_s: how long the load must be higher before a replica is added.
         downscale_delay_s: how long it must be lower before one is ended.
+        downscale_drain_s: how long the answers of that one may go on; then they are cut off without an error.
     """
 
     min_replicas: int = 1
@@ -164,11 +165,12 @@ class RayConfig:
     num_gpus: float = 0.0
     upscale_delay_s: float = 10.0
     downscale_delay_s: float = 300.0
+    downscale_drain_s: float = 600.0
 
     def __post_init__(self) -> None:
         for name in ("min_replicas", "target_requests", "queue_limit", "num_cpus"):
             require_positive(f"ray.{name}", getattr(self, name))
-        for name in ("num_gpus", "upscale_delay_s", "downscale_delay_s"):
+        for name in ("num_gpus", "upscale_delay_s", "downscale_delay_s", "downscale_drain_s"):
             require_range(f"ray.{name}", getattr(self, name), 0, 86_400)
         require_range("ray.max_replicas", self.max_replicas, self.min_replicas, 10_000)
 

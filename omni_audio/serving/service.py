@@ -34,6 +34,7 @@ from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.prices import PriceTable
 from omni_audio.serving.prompt_budget import PromptBudget
 from omni_audio.serving.rate_limits import RateLimiter
+from omni_audio.serving.schema_checker import SchemaChecker
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import LOOPBACK_HOSTS, ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
@@ -83,7 +84,11 @@ class ChatService:
             total_limit_bytes=config.bodies_limit_bytes,
             timeout_s=config.body_timeout_s,
         )
-        self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
+        self.answers = AnswerStore(
+            limit_answers=config.answer_limit,
+            limit_answers_per_key=config.answer_limit_per_key,
+            lifetime_s=config.answer_lifetime_s,
+        )
         # Read once: the folder may be replaced while this build is served.
         self._created_s = int((config.build / "card.json").stat().st_mtime)
         self.model_id = str(assistant.card["name"])
@@ -109,10 +114,11 @@ class ChatService:
         )
         self.metrics.watch(self.engine)
         self.decoder = Decoder(config.decoder, self.metrics.decoder_restarted)
+        self._schemas = SchemaChecker(assistant.forms.tokens, config.schemas)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._preparing: Counter[str] = Counter()
-        """Requests whose prompts are being made, by the owner of their key."""
+        """Requests that wait for the worker or keep it, by the owner of their key."""
         self._jobs: dict[Future[Any], PromptBudget] = {}
 
     def start(self) -> None:
@@ -139,6 +145,7 @@ class ChatService:
         self._worker.shutdown(wait=False, cancel_futures=True)
         self.engine.stop()
         wait(list(self._jobs), WORKER_STOP_TIMEOUT_S)
+        self._schemas.stop()
         self.decoder.stop()
 
     def models(self) -> list[dict[str, Any]]:
@@ -308,12 +315,13 @@ class ChatService:
         """Compiles what a call and the text must look like."""
         forms, generation = self.assistant.forms, plan.generation
         try:
-            generation.call_form = forms.call(plan.tools) if plan.tools else None
+            generation.call_form = forms.call(plan.tools, self._schemas.check) if plan.tools else None
         except ValueError as error:
             name = plan.call_param
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
-            generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
+            schema = plan.text_schema
+            generation.text_form = None if schema is None else forms.json(schema, self._schemas.check)
         except ValueError as error:
             name = TEXT_SCHEMA_PARAM
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error

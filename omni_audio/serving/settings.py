@@ -142,6 +142,23 @@ class DecoderConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class SchemaConfig:
+    """What compiling the JSON schemas of one request may take; more get 400.
+
+    Args:
+        timeout_s: processor time.
+        memory_limit_mib: while they are compiled, and so of a compiled one.
+    """
+
+    timeout_s: float = 1.0
+    memory_limit_mib: int = 128
+
+    def __post_init__(self) -> None:
+        require_positive("schemas.timeout_s", self.timeout_s)
+        require_range("schemas.memory_limit_mib", self.memory_limit_mib, 16, 65_536)
+
+
+@dataclass(kw_only=True, slots=True)
 class RayConfig:
     """Replicas of a server on Ray Serve; each has slots, a queue, kept answers and rate limits of its own.
 
@@ -203,13 +220,15 @@ class ServerConfig:
             `host`; "*" for all.
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
-        answer_limit: spoken answers kept for that.
+        answer_limit: spoken answers kept for that; beyond it the oldest of the key that has most is forgotten.
+        answer_limit_per_key: of these, answers to one key; to all clients together where there are no keys.
         playground: serve the page at `/` that talks to this server; it needs no key, what it asks for does.
         limits: of one request.
         rate_limits: of one key.
         prices: by model id, of the build or an alias; an alias without one has the build's, and without that none.
         currency: of the prices, as metrics and access log name it.
         decoder: the process that decodes clips.
+        schemas: limits of JSON schemas that must be compiled.
         ray: serve on Ray Serve; null serves by uvicorn, one replica.
     """
 
@@ -234,13 +253,15 @@ class ServerConfig:
     allowed_hosts: list[str] = field(default_factory=list)
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", *SDK_MODELS])
     answer_lifetime_s: int = 3600
-    answer_limit: int = 1024
+    answer_limit: int = 4096
+    answer_limit_per_key: int = 1024
     playground: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
     rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
     prices: dict[str, PriceConfig] = field(default_factory=dict)
     currency: str = "USD"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    schemas: SchemaConfig = field(default_factory=SchemaConfig)
     ray: RayConfig | None = None
 
     @property
@@ -254,7 +275,7 @@ class ServerConfig:
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
             "drain_timeout_s", "prompt_timeout_s",
-            "answer_lifetime_s", "answer_limit",
+            "answer_lifetime_s", "answer_limit", "answer_limit_per_key",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(

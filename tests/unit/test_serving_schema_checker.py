@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from omni_audio.model import text_form
+from omni_audio.model.form_compiler import short_reason
 from omni_audio.model.text_form import TextForms
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.json_schemas import check_schema
@@ -126,3 +127,10 @@ def test_values_inside_of_values_are_counted(word):
     check_schema({word: [list(range(999))]}, "p", strict=False)
     with pytest.raises(ApiError, match="more than 1000 enum values"):
         check_schema({word: [[{"a": list(range(1001))}]]}, "p", strict=False)
+
+
+def test_a_panic_of_the_compiler_is_not_shown():
+    assert short_reason("panic: assertion failed: x < u16::MAX\n<backtrace>") == (
+        "too large or too complex to be compiled"
+    )
+    assert short_reason("") == ""

@@ -59,14 +59,16 @@ class ServerProcess:
 
     @property
     def pids(self) -> list[int]:
-        """The server and its decoder."""
+        """The server, its decoder and what tries schemas."""
         children = [Path(task, "children").read_text() for task in Path(f"/proc/{self.pid}/task").iterdir()]
         return [self.pid, *map(int, " ".join(children).split())]
 
     @property
     def decoder_pid(self) -> int:
         """The process that decodes clips."""
-        (pid,) = self.pids[1:]
+        (pid,) = (
+            pid for pid in self.pids[1:] if b"decoder_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
         return pid
 
     def rss_mib(self) -> float:
@@ -83,9 +85,9 @@ class ServerProcess:
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def cpu_s(self) -> float:
-        """Processor time of all processes so far, which other work on the machine does not change."""
+        """Processor time of all processes so far, ended ones among them, which other work does not change."""
         fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids]
-        return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS_PER_S
+        return sum(int(ticks) for each in fields for ticks in each[11:15]) / _TICKS_PER_S
 
 
 def free_port() -> int:

@@ -6,13 +6,14 @@ Strings keep to the schema by construction, whatever is drawn; what they say is 
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+from llguidance import LLMatcher
 
 from omni_audio.checks import NotAllowedError, require
+from omni_audio.model.form_compiler import FormCompiler, short_reason
 from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
 
 _REMEDY = (
@@ -29,6 +30,14 @@ _NAMED_SCHEMAS = ("properties", "patternProperties", "dependentSchemas", "$defs"
 
 MAX_SCHEMA_BYTES = 256 * 2**10
 """Of one schema as JSON; a compiled form takes many times that."""
+MAX_KEPT_BYTES = 256 * 2**20
+"""Of all compiled forms that are kept, as far as somebody measured them."""
+
+FormCheck = Callable[[str, Mapping[str, str]], int]
+"""Tries a schema before it is compiled here, and its parts, by the names that errors give them.
+
+It returns the bytes that the compiled schema takes, and raises ValueError where one of them should not be compiled.
+"""
 
 
 class FormError(NotAllowedError):
@@ -67,7 +76,7 @@ class FormState:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            reason = _reason(self._matcher.get_error())
+            reason = short_reason(self._matcher.get_error())
             raise FormError("schema", reason, "one whose texts can be followed", _REMEDY)
 
 
@@ -82,86 +91,94 @@ class TextForm:
         return FormState(self._start.deep_copy(), self._num_text)
 
 
-class _Ids:
-    """The text ids of a vocabulary, as llguidance asks for them; the end of a text is one id more."""
-
-    bos_token_id = None
-
-    def __init__(self, text: TextTokenizer, num_text: int) -> None:
-        self._text = text
-        self.eos_token_id = num_text
-        self.special_token_ids = [num_text]
-        self.tokens = [text.token_bytes(NUM_SPECIAL + token) for token in range(num_text)] + [b"<end>"]
-
-    def __call__(self, text: str) -> list[int]:
-        return [token - NUM_SPECIAL for token in self._text.encode(text)]
-
-
 class TextForms:
     """Compiles forms for one text vocabulary and keeps the last ones.
 
-    Compiling takes milliseconds, for hostile schemas a second: keep it away from the loop that serves other streams.
+    Compiling takes milliseconds, and for hostile schemas minutes: let a check that can be ended try those first.
 
     Args:
         text: the vocabulary.
         num_text: ids it has room for.
         num_kept: compiled forms that are kept.
+
+    Attributes:
+        tokens: bytes of each id.
     """
 
     def __init__(self, text: TextTokenizer, num_text: int, num_kept: int = 64) -> None:
         self._num_text, self._num_kept = num_text, num_kept
-        self._ids = LLTokenizer(TokenizerWrapper(_Ids(text, num_text)))
-        self._kept: OrderedDict[bytes, TextForm] = OrderedDict()
+        self.tokens = [text.token_bytes(NUM_SPECIAL + token) for token in range(num_text)]
+        self._compiler = FormCompiler(
+            self.tokens, lambda words: [token - NUM_SPECIAL for token in text.encode(words)]
+        )
+        self._kept: OrderedDict[bytes, tuple[TextForm, int]] = OrderedDict()
 
-    def json(self, schema: Mapping[str, Any]) -> TextForm:
+    def json(self, schema: Mapping[str, Any], check: FormCheck | None = None) -> TextForm:
         """The form of compact JSON that satisfies the schema; the keys of an object come in the schema's order.
+
+        Args:
+            schema: as JSON can hold it.
+            check: what tries it first; None compiles it at once.
 
         Raises:
             ValueError: the schema is none, nothing satisfies it, it asks for what llguidance does not know, or it is
                 longer than MAX_SCHEMA_BYTES.
         """
-        text = json.dumps(schema)
-        limit = f"at most {MAX_SCHEMA_BYTES} bytes, those of all tools together"
-        require(len(text) <= MAX_SCHEMA_BYTES, "schema", f"{len(text)} bytes", limit, "Simplify it.")
-        key = hashlib.sha256(text.encode()).digest()
-        if key not in self._kept:
-            self._kept[key] = self._compiled(text)
-            if len(self._kept) > self._num_kept:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        return self._form(json.dumps(schema), {}, check)
 
-    def call(self, tools: Mapping[str, Mapping[str, Any] | None]) -> TextForm:
+    def call(self, tools: Mapping[str, Mapping[str, Any] | None], check: FormCheck | None = None) -> TextForm:
         """The form of a call of one of the tools: name -> schema of its arguments, None for any object.
+
+        Args:
+            tools: one at least.
+            check: as of json(); it tries each tool by itself, too.
 
         Raises:
             ValueError: as json(), with the name of the tool.
         """
-        for name, parameters in tools.items():
-            try:
-                self.json(_calls_schema({name: parameters}))
-            except ValueError as error:
-                raise ValueError(f"tool {name!r}: {error}") from error
-        return self.json(_calls_schema(tools))
+        whole = json.dumps(_calls_schema(tools))
+        if len(tools) > 1:
+            parts = {f"tool {name!r}": json.dumps(_calls_schema({name: of})) for name, of in tools.items()}
+            return self._form(whole, parts, check)
+        try:
+            return self._form(whole, {}, check)
+        except ValueError as error:
+            raise ValueError(f"tool {next(iter(tools))!r}: {error}") from error
 
-    def _compiled(self, schema: str) -> TextForm:
-        # As calls stand in training: no blanks outside strings.
-        grammar = LLMatcher.grammar_from_json_schema(
-            schema, overrides={"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
-        )
-        matcher = LLMatcher(self._ids, grammar, log_level=0)
-        if not matcher.is_error():
-            matcher.compute_bitmask()  # some schemas fail at the first step
-        error = _reason(matcher.get_error())
-        require(not error, "schema", error, "one that can be followed", _REMEDY)
-        return TextForm(matcher, self._num_text)
+    def _form(self, schema: str, parts: Mapping[str, str], check: FormCheck | None) -> TextForm:
+        limit = f"at most {MAX_SCHEMA_BYTES} bytes, those of all tools together"
+        require(len(schema) <= MAX_SCHEMA_BYTES, "schema", f"{len(schema)} bytes", limit, "Simplify it.")
+        key = hashlib.sha256(schema.encode()).digest()
+        if key not in self._kept:
+            num_bytes = (check or self._check_here)(schema, parts)
+            matcher, reason = self._compiler.compile(schema)
+            require_followable(reason)
+            self._kept[key] = (TextForm(matcher, self._num_text), num_bytes)
+        self._kept.move_to_end(key)
+        self._forget_the_oldest()
+        return self._kept[key][0]
+
+    def _check_here(self, _: str, parts: Mapping[str, str]) -> int:
+        """Compiles the parts, and measures nothing."""
+        for name, part in parts.items():
+            require_followable(self._compiler.compile(part)[1], name)
+        return 0
+
+    def _forget_the_oldest(self) -> None:
+        num_bytes = sum(each for _, each in self._kept.values())
+        while len(self._kept) > 1 and (len(self._kept) > self._num_kept or num_bytes > MAX_KEPT_BYTES):
+            num_bytes -= self._kept.popitem(last=False)[1][1]
 
 
-def _reason(error: str) -> str:
-    """What llguidance says, as one line; of a panic, which names its own insides, only what it means."""
-    if error.startswith("panic"):
-        return "too large or too complex to be compiled"
-    return " ".join(error.split())[:300]
+def require_followable(reason: str, part: str | None = None) -> None:
+    """Raises ValueError unless `reason`, why a schema cannot be used, is empty.
+
+    Args:
+        reason: as of FormCompiler.compile().
+        part: names the part of the schema that it holds for.
+    """
+    name = "schema" if part is None else f"{part}: schema"
+    require(not reason, name, reason, "one that can be followed", _REMEDY)
 
 
 def _calls_schema(tools: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from torch import Tensor
 from omni_audio.audio.clip import PCM16_RATE_HZ
 from omni_audio.audio.encoder import CODECS, SoundEncoder, has_encoder
 from omni_audio.audio.units import SAMPLE_RATE_HZ
-from omni_audio.serving.decoder import ClipRefusedError, DecoderGoneError
+from omni_audio.serving.decoder import ClipRefusedError
 from omni_audio.serving.errors import invalid_value, server_error
+from omni_audio.serving.worker_process import WorkerGoneError
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def decode_clip(
         return torch.from_numpy(decoder.decode(raw, declared_format, max_duration_s))
     except ClipRefusedError as error:
         raise invalid_value(param, f"Invalid '{param}': {str(error)[:300]}", "invalid_audio") from None
-    except DecoderGoneError:
+    except WorkerGoneError:
         logger.exception("a clip could not be decoded")
         raise server_error() from None
 

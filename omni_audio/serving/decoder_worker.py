@@ -17,10 +17,7 @@ import numpy.typing as npt
 
 from omni_audio.audio.clip import RAW_FORMATS, decode_clip
 from omni_audio.audio.formats import AudioError
-from omni_audio.serving.framing import receive_message, send_message
-
-READY = {"is_ready": True}
-"""Header of the first message that comes out."""
+from omni_audio.serving.framing import READY, receive_message, send_message
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Messages between the server and its decoder process: a header as JSON, then bytes, over a socket."""
+"""Messages between the server and its worker processes: a header as JSON, then bytes, over a socket."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import socket
 import struct
 import time
 from typing import Any
+
+READY = {"is_ready": True}
+"""Header of the first message that a worker process sends."""
 
 _SIZES = struct.Struct("<II")
 _SLICE_BYTES = 2**20

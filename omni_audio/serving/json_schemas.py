@@ -9,6 +9,7 @@ from omni_audio.serving.errors import invalid_value
 
 MAX_PROPERTIES = 5000
 MAX_ENUM_VALUES = 1000
+"""Of all enum and const together; of lists and objects among these, every value in them."""
 MAX_DEPTH = 200
 MAX_JSON_DEPTH = 2 * MAX_DEPTH
 """Of all of its text, values of const, enum, default and examples included: a property lies two deep."""
@@ -26,8 +27,7 @@ def check_schema(schema: dict[str, Any], param: str, *, strict: bool) -> None:
     for part, level, depth in _parts(schema):
         properties = part.get("properties")
         num_properties += len(properties) if isinstance(properties, dict) else 0
-        values = part.get("enum")
-        num_values += len(values) if isinstance(values, list) else 0
+        num_values += sum(_num_values(part[key]) for key in ("enum", "const") if key in part)
         _require(depth <= MAX_DEPTH, param, f"its objects lie more than {MAX_DEPTH} deep")
         _require(num_properties <= MAX_PROPERTIES, param, f"it has more than {MAX_PROPERTIES} properties")
         _require(num_values <= MAX_ENUM_VALUES, param, f"it has more than {MAX_ENUM_VALUES} enum values")
@@ -58,6 +58,17 @@ def _parts(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
                     waiting += [(item, level + 1, depth + 1) for item in value.values()]
                 elif key not in ("enum", "const", "default", "examples"):
                     waiting.append((value, level + (key == "items"), depth + 1))
+
+
+def _num_values(value: object) -> int:
+    """Values in lists and objects, however deep; 1 for any other, and for an empty one."""
+    num, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        inner = list(item.values()) if isinstance(item, dict) else item if isinstance(item, list) else []
+        num += not inner
+        waiting += inner
+    return num
 
 
 def _is_deeper(value: object, limit: int) -> bool:

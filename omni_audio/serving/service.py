@@ -34,6 +34,7 @@ from omni_audio.serving.plan import TEXT_SCHEMA_PARAM, AnswerPlan, plan_answer
 from omni_audio.serving.prices import PriceTable
 from omni_audio.serving.prompt_budget import PromptBudget
 from omni_audio.serving.rate_limits import RateLimiter
+from omni_audio.serving.schema_checker import SchemaChecker
 from omni_audio.serving.schemas import ChatRequest
 from omni_audio.serving.settings import LOOPBACK_HOSTS, ServerConfig
 from omni_audio.serving.stream import Outcome, Stream
@@ -83,7 +84,11 @@ class ChatService:
             total_limit_bytes=config.bodies_limit_bytes,
             timeout_s=config.body_timeout_s,
         )
-        self.answers = AnswerStore(limit_answers=config.answer_limit, lifetime_s=config.answer_lifetime_s)
+        self.answers = AnswerStore(
+            limit_answers=config.answer_limit,
+            limit_answers_per_key=config.answer_limit_per_key,
+            lifetime_s=config.answer_lifetime_s,
+        )
         # Read once: the folder may be replaced while this build is served.
         self._created_s = int((config.build / "card.json").stat().st_mtime)
         self.model_id = str(assistant.card["name"])
@@ -109,10 +114,11 @@ class ChatService:
         )
         self.metrics.watch(self.engine)
         self.decoder = Decoder(config.decoder, self.metrics.decoder_restarted)
+        self._schemas = SchemaChecker(assistant.forms.tokens, config.schemas)
         # One worker: decoding and encoding clips must not take the cores from the engine.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="omni-audio-prompt")
         self._preparing: Counter[str] = Counter()
-        """Requests whose prompts are being made, by the owner of their key."""
+        """Requests that wait for the worker or keep it, by the owner of their key."""
         self._jobs: dict[Future[Any], PromptBudget] = {}
 
     def start(self) -> None:
@@ -139,6 +145,7 @@ class ChatService:
         self._worker.shutdown(wait=False, cancel_futures=True)
         self.engine.stop()
         wait(list(self._jobs), WORKER_STOP_TIMEOUT_S)
+        self._schemas.stop()
         self.decoder.stop()
 
     def models(self) -> list[dict[str, Any]]:
@@ -194,18 +201,10 @@ class ChatService:
         self.model(model)
         # Refused before its clips are decoded: what would find no place must cost next to nothing.
         self.require_place(owner)
-        self._preparing[owner] += 1
         start_s = time.monotonic()
-        budget = PromptBudget(self.config.prompt_timeout_s, param)
-        job = self._worker.submit(self._prepare, make_plan, budget, param)
-        self._jobs[job] = budget
-        loop = asyncio.get_running_loop()
-        # Counted until the worker is really done with it, also when the client has gone.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._prepared, owner, job))
-        try:
-            plan, prompt = await asyncio.wrap_future(job)
-        finally:
-            budget.cancel()  # the client may have left
+        plan, prompt = await self.beside_the_loop(
+            lambda budget: self._prepare(make_plan, budget, param), owner, param=param
+        )
         self.metrics.prompt_prepared(time.monotonic() - start_s)
         context = AnswerContext(
             model=self.model_id,
@@ -236,9 +235,28 @@ class ChatService:
         if limit is not None and self._preparing[owner] + self.engine.num_requests(owner) >= limit:
             raise too_many_at_once(limit)
 
-    async def beside_the_loop(self, job: Callable[[], Made]) -> Made:
-        """Runs what computes on the worker that also makes prompts, one after the other."""
-        return await asyncio.wrap_future(self._worker.submit(job))
+    async def beside_the_loop(self, job: Callable[[PromptBudget], Made], owner: str, *, param: str) -> Made:
+        """Runs what computes on the one worker, after what came before; until it is over it takes a place.
+
+        Args:
+            job: may check the budget that it is given.
+            owner: of the key.
+            param: the parameter that it computes with, for errors.
+
+        Raises:
+            ApiError: of the budget, or what the job raises.
+        """
+        budget = PromptBudget(self.config.prompt_timeout_s, param)
+        self._preparing[owner] += 1
+        running = self._worker.submit(_within, budget, job)
+        self._jobs[running] = budget
+        loop = asyncio.get_running_loop()
+        # Counted until the worker is really done with it, also when the client has gone.
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._computed, owner, running))
+        try:
+            return await asyncio.wrap_future(running)
+        finally:
+            budget.cancel()  # the client may have left
 
     def submit(self, prompt: TokenSequence, plan: AnswerPlan, owner: str, model: str) -> list[Stream]:
         """Queues a stream for each choice of a plan, charges the prompt to the key, and notes both for the access log.
@@ -271,7 +289,7 @@ class ChatService:
         elif stream.outcome is not Outcome.STALLED:
             self.metrics.reader_dropped()
 
-    def _prepared(self, owner: str, job: Future[Any]) -> None:
+    def _computed(self, owner: str, job: Future[Any]) -> None:
         del self._jobs[job]
         self._preparing[owner] -= 1
         self._preparing += Counter()  # drops what is 0
@@ -279,7 +297,6 @@ class ChatService:
     def _prepare(
         self, make_plan: Callable[[PromptBudget], AnswerPlan], budget: PromptBudget, param: str
     ) -> tuple[AnswerPlan, TokenSequence]:
-        budget.begin()
         with torch.inference_mode():
             plan = make_plan(budget)
             self._check_bias(plan)
@@ -298,12 +315,13 @@ class ChatService:
         """Compiles what a call and the text must look like."""
         forms, generation = self.assistant.forms, plan.generation
         try:
-            generation.call_form = forms.call(plan.tools) if plan.tools else None
+            generation.call_form = forms.call(plan.tools, self._schemas.check) if plan.tools else None
         except ValueError as error:
             name = plan.call_param
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
         try:
-            generation.text_form = forms.json(plan.text_schema) if plan.text_schema is not None else None
+            schema = plan.text_schema
+            generation.text_form = None if schema is None else forms.json(schema, self._schemas.check)
         except ValueError as error:
             name = TEXT_SCHEMA_PARAM
             raise invalid_value(name, f"Invalid '{name}': {error}", "invalid_schema") from error
@@ -324,3 +342,9 @@ class ChatService:
 
     def _transcript(self, owner: str, answer_id: str, *, param: str) -> str:
         return self.answers.transcript(answer_id, owner, param=param)
+
+
+def _within(budget: PromptBudget, job: Callable[[PromptBudget], Made]) -> Made:
+    """What the worker does: nothing where nobody waits for it any more."""
+    budget.begin()
+    return job(budget)

@@ -32,6 +32,11 @@ SDK_MODELS = (
 DEFAULT_VOICE = "default"
 """The name of a build's own voice."""
 
+SDK_VOICES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
+)  # fmt: skip
+"""Names that client code of this API asks for."""
+
 
 @dataclass(kw_only=True, slots=True)
 class RequestLimits:
@@ -44,7 +49,8 @@ class RequestLimits:
         max_input_clips: input clips; each is decoded and encoded by itself, however short it is.
         max_choices: answers to one chat request (`n`), 1 to 128.
         max_prompt_positions: the longest prompt; it is read in pieces, between the steps of other streams.
-        voices: names that `audio.voice` may take; all mean the build's one voice.
+        voices: names that `audio.voice` may take, those of the official clients by default; a build has one voice, and
+            each of them means it.
     """
 
     max_text_tokens: int = 8192
@@ -53,7 +59,7 @@ class RequestLimits:
     max_input_clips: int = 64
     max_choices: int = 128
     max_prompt_positions: int = 131_072
-    voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, "alloy"])
+    voices: list[str] = field(default_factory=lambda: [DEFAULT_VOICE, *SDK_VOICES])
 
     def __post_init__(self) -> None:
         for name in (
@@ -136,6 +142,23 @@ class DecoderConfig:
 
 
 @dataclass(kw_only=True, slots=True)
+class SchemaConfig:
+    """What compiling the JSON schemas of one request may take; more get 400.
+
+    Args:
+        timeout_s: processor time.
+        memory_limit_mib: while they are compiled, and so of a compiled one.
+    """
+
+    timeout_s: float = 1.0
+    memory_limit_mib: int = 128
+
+    def __post_init__(self) -> None:
+        require_positive("schemas.timeout_s", self.timeout_s)
+        require_range("schemas.memory_limit_mib", self.memory_limit_mib, 16, 65_536)
+
+
+@dataclass(kw_only=True, slots=True)
 class RayConfig:
     """Replicas of a server on Ray Serve; each has slots, a queue, kept answers and rate limits of its own.
 
@@ -148,6 +171,7 @@ class RayConfig:
         num_gpus: GPUs of a replica.
         upscale_delay_s: how long the load must be higher before a replica is added.
         downscale_delay_s: how long it must be lower before one is ended.
+        downscale_drain_s: how long the answers of that one may go on; then they are cut off without an error.
     """
 
     min_replicas: int = 1
@@ -158,11 +182,12 @@ class RayConfig:
     num_gpus: float = 0.0
     upscale_delay_s: float = 10.0
     downscale_delay_s: float = 300.0
+    downscale_drain_s: float = 600.0
 
     def __post_init__(self) -> None:
         for name in ("min_replicas", "target_requests", "queue_limit", "num_cpus"):
             require_positive(f"ray.{name}", getattr(self, name))
-        for name in ("num_gpus", "upscale_delay_s", "downscale_delay_s"):
+        for name in ("num_gpus", "upscale_delay_s", "downscale_delay_s", "downscale_drain_s"):
             require_range(f"ray.{name}", getattr(self, name), 0, 86_400)
         require_range("ray.max_replicas", self.max_replicas, self.min_replicas, 10_000)
 
@@ -197,13 +222,15 @@ class ServerConfig:
             `host`; "*" for all.
         model_aliases: further ids of the build.
         answer_lifetime_s: how long a spoken answer can be named by id.
-        answer_limit: spoken answers kept for that.
+        answer_limit: spoken answers kept for that; beyond it the oldest of the key that has most is forgotten.
+        answer_limit_per_key: of these, answers to one key; to all clients together where there are no keys.
         playground: serve the page at `/` that talks to this server; it needs no key, what it asks for does.
         limits: of one request.
         rate_limits: of one key.
         prices: by model id, of the build or an alias; an alias without one has the build's, and without that none.
         currency: of the prices, as metrics and access log name it.
         decoder: the process that decodes clips.
+        schemas: limits of JSON schemas that must be compiled.
         ray: serve on Ray Serve; null serves by uvicorn, one replica.
     """
 
@@ -230,13 +257,15 @@ class ServerConfig:
     allowed_hosts: list[str] = field(default_factory=list)
     model_aliases: list[str] = field(default_factory=lambda: ["omni-audio", *SDK_MODELS])
     answer_lifetime_s: int = 3600
-    answer_limit: int = 1024
+    answer_limit: int = 4096
+    answer_limit_per_key: int = 1024
     playground: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
     rate_limits: RateLimitConfig = field(default_factory=RateLimitConfig)
     prices: dict[str, PriceConfig] = field(default_factory=dict)
     currency: str = "USD"
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    schemas: SchemaConfig = field(default_factory=SchemaConfig)
     ray: RayConfig | None = None
 
     @property
@@ -250,7 +279,7 @@ class ServerConfig:
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
             "drain_timeout_s", "prompt_timeout_s", "head_limit_bytes", "head_timeout_s",
-            "answer_lifetime_s", "answer_limit",
+            "answer_lifetime_s", "answer_limit", "answer_limit_per_key",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))
         require(

@@ -70,7 +70,7 @@ async def _whole(service: ChatService, wanted: TranscriptionRequest, owner: str)
         pcm_S = answer.plan.turns[0].pcm_S
         assert pcm_S is not None
         lay = partial(with_times, service.assistant, answer.stream.prompt, pcm_S, transcript.text)
-        timed = await service.beside_the_loop(lay)
+        timed = await service.beside_the_loop(lambda _: lay(), owner, param="file")
     return _response(service, wanted, answer, transcript, timed)
 
 

@@ -72,6 +72,24 @@ def unsatisfiable():
     return {"type": "object", "properties": {"a": False}, "required": ["a"], "additionalProperties": False}
 
 
+def texts(num, pattern):
+    """As many properties, each with a pattern that holds its number where `{}` stands."""
+    properties = {f"p{index}": {"type": "string", "pattern": pattern.format(index)} for index in range(num)}
+    return {"type": "object", "properties": properties}
+
+
+COSTLY_SCHEMAS = {
+    "4900 patterns": texts(4900, "^a{}$"),
+    "patterns that must all match": {
+        "allOf": [{"type": "string", "pattern": f"{index}.*a"} for index in range(500)]
+    },
+    "factors": {
+        "type": "object",
+        "properties": {f"p{index}": {"type": "integer", "multipleOf": 1001 + index} for index in range(2000)},
+    },
+}
+"""What llguidance would work on for seconds, minutes and longer, and nothing refuses before it is asked."""
+
 HOSTILE_SCHEMAS = {
     "external $ref": {"$ref": "http://127.0.0.1:9/schema.json"},
     "file $ref": {"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}},
@@ -104,6 +122,18 @@ def test_class_20_schemas(hostile_server, name):
         assert cpu_s < 2
 
 
+@pytest.mark.parametrize("name", COSTLY_SCHEMAS)
+def test_class_20_schemas_that_take_long_to_compile(hostile_server, name):
+    function = {"name": "f", "parameters": {"type": "object", "properties": {"a": COSTLY_SCHEMAS[name]}}}
+    asked = {SCHEMA: {"response_format": wanted(COSTLY_SCHEMAS[name])}}
+    asked["tools"] = {"tools": [{"type": "function", "function": function}]}
+    for param, fields in asked.items():
+        response, cpu_s = timed(hostile_server, **fields)
+        refused(response, param, "invalid_schema")
+        assert re.search("too (long|large) to compile.*Simplify it", response.json()["error"]["message"])
+        assert 0.1 < cpu_s < 2, "it was refused before it was compiled, or compiled without a limit"
+
+
 def test_class_20_a_thousand_levels_of_json(hostile_server):
     schema = b'{"type":"object","properties":{"a":' * 1000 + b"{}" + b"}}" * 1000
     body = orjson.dumps({"model": MODEL, "messages": [USER], "response_format": wanted({})})
@@ -122,12 +152,19 @@ def test_class_20_recursive_schema(hostile_server):
     assert cpu_s < 2
 
 
-@pytest.mark.parametrize("name", ["5001 properties", "50k enum values", "1000 levels"])
+@pytest.mark.parametrize("name", [*COSTLY_SCHEMAS, "2000 patterns", "50k enum values"])
 def test_class_20_other_streams_are_not_blocked(hostile_server, name):
+    """The 2000 patterns are compiled to their end, twice: where they are tried, and in the server itself."""
+    schema = {**COSTLY_SCHEMAS, **HOSTILE_SCHEMAS, "2000 patterns": texts(2000, "^b{}$")}[name]
     with other_stream(hostile_server) as times_s:
         start_s = time.monotonic()
-        refused(hostile_server.chat(response_format=wanted(HOSTILE_SCHEMAS[name])), SCHEMA)
+        response = hostile_server.chat(response_format=wanted(schema))
         end_s = time.monotonic()
+        if name == "2000 patterns":
+            assert response.status_code == 200, response.text[:300]
+        else:
+            refused(response, SCHEMA, "invalid_schema")
+            assert name not in COSTLY_SCHEMAS or "to compile" in response.text
         wait_until(lambda: times_s[-1] > end_s, 5.0)
     during_s = [point for point in times_s if point > start_s - 0.2]
     gaps_s = [after - before for before, after in itertools.pairwise(during_s)]

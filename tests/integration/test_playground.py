@@ -17,6 +17,7 @@ from browser import Watched, chromium
 
 from omni_audio.audio.io import load_audio, save_wav
 from omni_audio.audio.units import SAMPLE_RATE_HZ
+from omni_audio.serving.settings import DEFAULT_VOICE, SDK_VOICES
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 CLIP = DATA / "allison-privacy-prompt.flac"
@@ -83,7 +84,7 @@ def test_the_page_loads_from_this_host_alone_and_without_a_complaint(watched, se
     models = page.locator("#model option").all_inner_texts()
     assert models[0].startswith("omni-audio-")
     assert "gpt-4o-audio-preview" in models
-    assert page.locator("#voice option").all_inner_texts() == ["default", "alloy"]
+    assert page.locator("#voice option").all_inner_texts() == [DEFAULT_VOICE, *SDK_VOICES]
     assert page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
     assert watched.complaints == []
 

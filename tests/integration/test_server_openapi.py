@@ -6,6 +6,7 @@ tests/data/openai-openapi-reduced.json says where its schemas are from.
 import base64
 import copy
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -166,8 +167,30 @@ def test_the_document_refuses_what_is_no_answer(post, place, value):
 
 MADE_CALL = {"id": "c", "type": "function", "function": {"name": "set_timer", "arguments": "{}"}}
 SOUND_OF_USER = {"data": base64.b64encode(encoded("WAV", pcm=tone(1600))).decode(), "format": "wav"}
+SWITCH = {
+    "name": "switch",
+    "parameters": {
+        "type": "object",
+        "properties": {"on": {"type": "boolean"}},
+        "required": ["on"],
+        "additionalProperties": False,
+    },
+}
+LONG_ENOUGH = 80
+"""Tokens in which a call of SWITCH ends, whatever the network says."""
+CALLS = [
+    {
+        **CHAT,
+        "max_tokens": LONG_ENOUGH,
+        "tools": [{"type": "function", "function": SWITCH}],
+        "tool_choice": "required",
+    },
+    {**CHAT, "max_tokens": LONG_ENOUGH, "functions": [SWITCH], "function_call": {"name": "switch"}},
+]
 SEEDS = [
     CHAT,
+    *CALLS,
+    {**CALLS[0], "stream": True},
     {**CHAT, **SOUND, "stream": True, "stream_options": {"include_usage": True}},
     {**CHAT, "tools": [TOOL], "tool_choice": "auto", "parallel_tool_calls": True},
     {
@@ -256,7 +279,7 @@ def near_requests(draw):
 @pytest.fixture(scope="module")
 def short_answers(live_server):
     """A client of a server that answers with a few tokens, whatever it is asked."""
-    limits = RequestLimits(max_text_tokens=4, max_audio_frames=4)
+    limits = RequestLimits(max_text_tokens=LONG_ENOUGH, max_audio_frames=4)
     with live_server(limits=limits) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
@@ -268,12 +291,20 @@ def answered_or_refused(client, path, body):
         error = response.json()["error"]
         assert error["type"] == "invalid_request_error"
         assert isinstance(error["code"], str)
+    return response.text
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(body=near_requests())
-def test_bodies_near_a_request_are_answered_or_refused(short_answers, body):
-    answered_or_refused(short_answers, "/v1/chat/completions", body)
+def test_bodies_near_a_request_are_answered_or_refused(short_answers):
+    calls = []
+
+    @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(body=near_requests())
+    def check(body):
+        said = answered_or_refused(short_answers, "/v1/chat/completions", body)
+        calls.extend(re.findall(r'"finish_reason":"(tool_calls|function_call)"', said))
+
+    check()
+    assert set(calls) == {"tool_calls", "function_call"}, "no call came to its end"
 
 
 @pytest.mark.slow

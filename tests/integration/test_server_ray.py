@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -25,7 +26,8 @@ from pathlib import Path
 from omni_audio.serving.ray_serve import serve_on_ray
 from omni_audio.serving.server import build_app
 from omni_audio.serving.settings import RayConfig, ServerConfig
-config = ServerConfig(build=Path(sys.argv[1]), port=int(sys.argv[2]), num_slots=1, queue_limit=1)
+build, port = Path(sys.argv[1]), int(sys.argv[2])
+config = ServerConfig(build=build, port=port, num_slots=1, queue_limit=1, drain_timeout_s=3)
 serve_on_ray(config, RayConfig(max_replicas=1, num_cpus=0.1, queue_limit=2), lambda: build_app(config))
 """
 LONG_TEXT = {"type": "object", "properties": {"a": {"type": "string", "minLength": 8000}}, "required": ["a"]}
@@ -38,7 +40,8 @@ LONG = {
 
 
 @pytest.fixture(scope="module")
-def url(tiny_build):
+def server(tiny_build):
+    """The process that started the server, and the server's address."""
     port = free_port()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     environment |= {
@@ -55,13 +58,18 @@ def url(tiny_build):
 
     try:
         wait_until(is_ready, START_TIMEOUT_S)
-        yield made
+        yield process, made
     finally:
         process.send_signal(signal.SIGINT)
         try:
             process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture
+def url(server):
+    return server[1]
 
 
 def chat(url, **fields):
@@ -111,3 +119,18 @@ def test_overload_is_a_503_with_an_error_object(url):
         assert int(refusal.headers["retry-after"]) >= 1
     wait_until(lambda: engine_of(url)["active"] == 0, 20.0)
     assert chat(url).status_code == 200
+
+
+def test_answers_that_outlast_the_stop_end_with_an_error(server):
+    """The last test here: the server is gone after it."""
+    process, url = server
+    body = {**LONG, "stream": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60) as response:
+        lines = response.iter_lines()
+        assert next(lines).startswith("data: {")
+        process.send_signal(signal.SIGTERM)
+        start_s = time.monotonic()
+        rest = [line for line in lines if line]
+    assert json.loads(rest[-1].removeprefix("data: "))["error"]["code"] == "overloaded"
+    assert time.monotonic() - start_s > 3
+    assert process.wait(120) == 0

@@ -29,8 +29,8 @@ BOUNDED = {"deadline": None, "suppress_health_check": list(HealthCheck), "databa
 
 @pytest.fixture(scope="module")
 def short_answers(live_server):
-    """A server that answers with a few tokens, whatever it is asked."""
-    limits = RequestLimits(max_text_tokens=4, max_audio_frames=4, max_choices=4)
+    """A server that answers with few tokens, whatever it is asked; short calls of tools come to their end."""
+    limits = RequestLimits(max_text_tokens=64, max_audio_frames=4, max_choices=4)
     with live_server(limits=limits) as url:
         yield url
 

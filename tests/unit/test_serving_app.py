@@ -156,7 +156,7 @@ def test_a_prompt_that_nobody_waits_for_leaves_the_worker(slow_service):
         await asyncio.sleep(0.2)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        return await asyncio.wait_for(slow_service.beside_the_loop(lambda: "free"), 3)
+        return await asyncio.wait_for(slow_service.beside_the_loop(lambda _: "free", "", param="x"), 3)
 
     assert asyncio.run(leave()) == "free"
     assert slow_service.decoder.num_decoded == 1

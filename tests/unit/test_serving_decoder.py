@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sound_files import encoded, muxed, tone
 
-from omni_audio.serving import decoder as decoder_module
-from omni_audio.serving.decoder import ClipRefusedError, Decoder, DecoderGoneError
+from omni_audio.serving import worker_process
+from omni_audio.serving.decoder import ClipRefusedError, Decoder
 from omni_audio.serving.settings import DecoderConfig
+from omni_audio.serving.worker_process import WorkerGoneError
 
 WAV = encoded("WAV")
 
@@ -25,7 +26,7 @@ def decoder():
 
 
 def process_of(decoder):
-    return decoder._process.pid
+    return decoder.pid
 
 
 def test_every_format_comes_back_as_16_khz_mono(decoder):
@@ -97,7 +98,7 @@ def killed_while_it_decodes(decoder, kill_with):
     ending.start()
     try:
         decoder.decode(WAV, "wav", 2.0)
-    except (ClipRefusedError, DecoderGoneError) as error:
+    except (ClipRefusedError, WorkerGoneError) as error:
         return error
     finally:
         ending.join()
@@ -108,7 +109,7 @@ def test_a_killed_process_fails_its_clip_and_the_next_one_is_decoded():
     restarts = []
     decoder = Decoder(DecoderConfig(), lambda: restarts.append(1))
     try:
-        assert isinstance(killed_while_it_decodes(decoder, signal.SIGKILL), DecoderGoneError)
+        assert isinstance(killed_while_it_decodes(decoder, signal.SIGKILL), WorkerGoneError)
         assert len(decoder.decode(WAV, "wav", 2.0)) == 16_000
         assert isinstance(killed_while_it_decodes(decoder, signal.SIGSEGV), ClipRefusedError)
         assert len(decoder.decode(WAV, "wav", 2.0)) == 16_000
@@ -150,10 +151,10 @@ def test_size_and_memory_are_limited():
 
 
 def test_a_process_that_does_not_start_is_not_the_clips_fault(monkeypatch):
-    monkeypatch.setattr(decoder_module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(worker_process.sys, "executable", "/bin/false")
     decoder = Decoder(DecoderConfig())
     try:
-        with pytest.raises(DecoderGoneError, match="did not start"):
+        with pytest.raises(WorkerGoneError, match="did not start"):
             decoder.decode(WAV, "wav", 2.0)
     finally:
         decoder.stop()

@@ -1,6 +1,8 @@
 import base64
+import contextlib
 import io
 import json
+import time
 import wave
 
 import numpy as np
@@ -113,7 +115,7 @@ def test_invalid_tool_call_is_an_error(raw):
 
 
 def test_answers_are_bound_to_their_key_and_bounded():
-    store = AnswerStore(limit_answers=2, lifetime_s=60)
+    store = AnswerStore(limit_answers=2, limit_answers_per_key=2, lifetime_s=60)
     ids = [store.new_id() for _ in range(3)]
     for answer_id in ids:
         store.put(answer_id, f"words of {answer_id}", "me")
@@ -127,8 +129,41 @@ def test_answers_are_bound_to_their_key_and_bounded():
     assert len(messages) == 1
 
 
+def known_answers(store, owner, ids):
+    known = []
+    for answer_id in ids:
+        with contextlib.suppress(ApiError):
+            known.append(store.transcript(answer_id, owner, param="p"))
+    return known
+
+
+def test_one_key_does_not_push_out_the_answers_of_another():
+    store = AnswerStore(limit_answers=4, limit_answers_per_key=3, lifetime_s=60)
+    store.put("of quiet", "first", "quiet")
+    for number in range(10):
+        store.put(f"of loud {number}", str(number), "loud")
+    loud = [f"of loud {number}" for number in range(10)]
+    assert known_answers(store, "quiet", ["of quiet"]) == ["first"]
+    assert known_answers(store, "loud", loud) == ["7", "8", "9"]
+    for number in range(2):
+        store.put(f"of third {number}", f"third {number}", "third")
+    assert known_answers(store, "loud", loud) == ["9"]
+    assert known_answers(store, "quiet", ["of quiet"]) == ["first"]
+    assert known_answers(store, "third", ["of third 0", "of third 1"]) == ["third 0", "third 1"]
+
+
+def test_expired_answers_take_no_room(monkeypatch):
+    store = AnswerStore(limit_answers=2, limit_answers_per_key=2, lifetime_s=60)
+    store.put("old", "old", "me")
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 61)
+    store.put("new", "new", "you")
+    assert list(store._answers) == ["new"]
+    assert list(store._ids) == ["you"]
+
+
 def test_expired_answer_is_unknown():
-    store = AnswerStore(limit_answers=2, lifetime_s=0)
+    store = AnswerStore(limit_answers=2, limit_answers_per_key=2, lifetime_s=0)
     answer_id = store.new_id()
     store.put(answer_id, "words", "")
     with pytest.raises(ApiError):

@@ -22,10 +22,10 @@ class TaskMixConfig:
         text_request: chance that a reply's request is typed, not spoken.
         own_voice: chance that what is to be said is a request or drill in the voice of the answers, not an answer.
         max_tools: most tools named.
-        typed_talks: further talks of the domain assistant for each cut, typed and answered in text; they need no sound.
-        num_typed_talks: how many there are to draw from.
         parallel_calls: several calls of a turn are one answer, and their results follow it; else each call is an answer
             of its own, with its result behind it.
+        typed_talks: further talks of the domain assistant for each cut, typed and answered in text; they need no sound.
+        num_typed_talks: how many there are to draw from.
     """
 
     transcribe: float = 0.3
@@ -38,9 +38,14 @@ class TaskMixConfig:
     text_request: float = 0.2
     own_voice: float = 0.75
     max_tools: int = 6
+    parallel_calls: bool = False
     typed_talks: float = 0.0
     num_typed_talks: int = 200_000
-    parallel_calls: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint tells of it; without `parallel_calls`, what it told before there were any."""
+        facts = to_plain(self)
+        return facts if self.parallel_calls else {key: facts[key] for key in facts if key != "parallel_calls"}
 
     def __post_init__(self) -> None:
         weights = [self.transcribe, self.say, self.reply_text, self.reply_audio]
@@ -56,11 +61,6 @@ class TaskMixConfig:
         require_range("data.tasks.max_tools", self.max_tools, 1, 128)
         require_range("data.tasks.typed_talks", self.typed_talks, 0.0, 16.0)
         require_range("data.tasks.num_typed_talks", self.num_typed_talks, 1, 1_000_000)
-
-    def facts(self) -> dict[str, Any]:
-        """What a fingerprint tells of it; without `parallel_calls`, what it told before there were any."""
-        facts = to_plain(self)
-        return facts if self.parallel_calls else {key: facts[key] for key in facts if key != "parallel_calls"}
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,8 +1,13 @@
-"""Several tool calls in one answer, plain and streamed; their arguments come while they are made."""
+"""Several tool calls in one answer, plain and streamed; their arguments come while they are made.
+
+The test of the npm client needs node and the package openai, as test_server_node_client.py says.
+"""
 
 import json
+import subprocess
 import threading
 from itertools import groupby
+from pathlib import Path
 
 import httpx
 import openai
@@ -103,6 +108,27 @@ def test_the_clients_own_accumulation_of_several_calls(scripted_server):
             with pytest.raises(openai.BadRequestError) as caught:
                 client.chat.completions.create(model=MODEL, messages=[*talk, *given, USER])
             assert (caught.value.param, caught.value.code) == (param, "invalid_value")
+
+
+def test_the_npm_clients_own_accumulation_of_several_calls(scripted_server, openai_for_node):
+    node, _ = openai_for_node
+    script = Path(__file__).parents[1] / "node" / "parallel_calls.cjs"
+    with scripted_server(SCRIPT) as url:
+        done = subprocess.run(
+            [node, str(script), url, json.dumps(TOOLS)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for name in ("plain", "streamed"):
+        calls = [call["function"] for call in found[name]["message"]["tool_calls"]]
+        assert [(call["name"], call["arguments"]) for call in calls] == ARGUMENTS
+        assert found[name]["finish_reason"] == "tool_calls"
+    assert found["numFragments"] > len(CALLS)
+    assert found["next"] == "tool_calls", "the results are taken"
 
 
 def test_arguments_are_sent_before_the_call_is_over(scripted_server):

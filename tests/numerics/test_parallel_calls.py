@@ -6,10 +6,12 @@ from collections.abc import Callable
 import jsonschema
 import pytest
 import torch
-from drawn_streams import document, run, said_by
-from torch import Tensor
+from drawn_streams import document, prefer, run, said_by
 
 from omni_audio.data.corpora.commands_tools import TOOLS
+from omni_audio.evaluation.assistant_subject import AssistantSubject
+from omni_audio.evaluation.suites import build_subject
+from omni_audio.evaluation.suites.base import Request
 from omni_audio.model.answers import Answer
 from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.events import Event, Finished, FinishReason, ToolToken
@@ -36,18 +38,6 @@ def asked(tiny_text: TextTokenizer, tiny_model: OmniModel) -> Callable[..., Gene
         return GenerationRequest(**{**facts, "max_calls": 4, "max_text_tokens": 1000, **fields})
 
     return make
-
-
-def prefer(wanted: Special, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the network choose this id wherever it may."""
-    real = Generator._next_logits
-
-    def bent(self: Generator, slots: list[int], hidden_BD: Tensor) -> Tensor:
-        logits_BV = real(self, slots, hidden_BD).clone()
-        logits_BV[:, wanted] = 1e4
-        return logits_BV
-
-    monkeypatch.setattr(Generator, "_next_logits", bent)
 
 
 @pytest.fixture
@@ -197,3 +187,15 @@ def test_a_result_without_text_is_refused(assistant: Assistant) -> None:
     turns = [Turn(role=Role.ASSISTANT, tool_calls=CALLS), Turn(role=Role.TOOL)]
     with pytest.raises(ValueError, match="role 'tool' has no content"):
         assistant.prompt(turns, Mode.REPLY_TEXT)
+
+
+@pytest.mark.parametrize("is_learnt", [True, False])
+def test_the_public_suites_take_as_many_calls_as_the_build_learnt(
+    assistant: Assistant, calls_again: None, monkeypatch: pytest.MonkeyPatch, is_learnt: bool
+) -> None:
+    assistant.card = {"parallel_calls": is_learnt}
+    monkeypatch.setattr(build_subject, "MAX_TEXT_TOKENS", 120)
+    subject = build_subject.BuildSubject(AssistantSubject(assistant, []))
+    (answer,) = subject.reply([Request(said="light", tools={"set_light": PARAMETERS["set_light"]})])
+    assert json.loads(answer.raw_calls[0])["name"] == "set_light"
+    assert (len(answer.raw_calls) > 1) == is_learnt

@@ -21,9 +21,7 @@ from omni_audio.serving.settings import ServerConfig
 START_TIMEOUT_S = 280.0
 STOP_TIMEOUT_S = 20.0
 KEYS = ("key-one", "key-two")
-_SERVE = (
-    "import pickle, sys; from omni_audio.serving.server import serve; serve(pickle.load(sys.stdin.buffer))"
-)
+_SERVE = "import pickle, sys; from omni_audio.serving.server import serve; %s; serve(pickle.load(sys.stdin.buffer))"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,8 +30,13 @@ class ServerProcess:
     """A server that runs; its first key opens `client`."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
     client: httpx.Client
+
+    @property
+    def pid(self) -> int:
+        """The server's own process, not its decoder's."""
+        return self.process.pid
 
     def chat(self, key: str = KEYS[0], **fields: object) -> httpx.Response:
         """Asks for a short answer; `fields` change or add to that."""
@@ -93,15 +96,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_server(build: Path, *, stops_itself: bool = False, **options: object) -> Iterator[ServerProcess]:
+def running_server(
+    build: Path, *, stops_itself: bool = False, broken_by: str = "pass", **options: object
+) -> Iterator[ServerProcess]:
     """Runs a server with two keys on a free port of loopback until the end; it must live so long unless `stops_itself`.
 
-    Further options are those of ServerConfig.
+    `broken_by` is Python that it runs first; further options are those of ServerConfig.
     """
     port = free_port()
     config = pickle.dumps(ServerConfig(build=build, port=port, **options))
     environment = {**os.environ, "OMNI_AUDIO_API_KEYS": ",".join(KEYS), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE % broken_by], stdin=subprocess.PIPE, env=environment
+    )
     assert process.stdin is not None
     with process.stdin as stdin:
         stdin.write(config)
@@ -113,7 +120,7 @@ def running_server(build: Path, *, stops_itself: bool = False, **options: object
                 assert process.poll() is None, f"the server ended with status {process.returncode}"
                 assert time.monotonic() < deadline_s, "the server did not start"
                 time.sleep(0.1)
-            yield ServerProcess(url, process.pid, client)
+            yield ServerProcess(url, process, client)
             assert stops_itself or process.poll() is None, (
                 f"the server ended with status {process.returncode}"
             )

@@ -77,6 +77,8 @@ class RootConfig:
         stages: What to run; done stages are skipped.
         build: For eval and serve: the build folder, or `newest`.
         tokenizer_build: For train: a build whose tokenizer is taken as it is; None trains one.
+        train_semantic: The semantic level of tokenizer_build is trained further, on this run's corpus: its letters are
+            then those of this run's words.
         tokenizer_storage: How builds store the tokenizer's weights.
         base: For train: the build that the network starts from, with tokenizer and texts as they are; None starts from
             nothing.
@@ -103,6 +105,7 @@ class RootConfig:
     stages: list[Stage] = field(default_factory=lambda: list(Stage))
     build: str = NEWEST
     tokenizer_build: str | None = None
+    train_semantic: bool = False
     tokenizer_storage: StoredWeights = StoredWeights.float16
     base: str | None = None
     tuning: Tuning = Tuning.whole
@@ -137,6 +140,11 @@ class RootConfig:
     def taken_tokenizer(self) -> str | None:
         """The build whose tokenizer is taken as it is: the base, where there is one."""
         return self.tokenizer_build if self.base is None else self.base
+
+    @property
+    def trains_semantic(self) -> bool:
+        """Whether the stage `semantic` trains, or takes what the build has."""
+        return self.taken_tokenizer is None or self.train_semantic
 
     @property
     def adapters(self) -> LoraConfig | None:

@@ -56,7 +56,14 @@ def create_app(service: ChatService) -> FastAPI:
         finally:
             await asyncio.to_thread(service.stop)
 
-    app = FastAPI(title="omni_audio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="omni_audio",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.service = service
     # The last one that is added is the first that sees a request.
     app.add_middleware(CrossSiteMiddleware, allowed_origins=service.config.allowed_origins)
@@ -84,11 +91,13 @@ def create_app(service: ChatService) -> FastAPI:
             raise
 
     async def admitted_owner_of(request: Request) -> str:
-        """The owner of the key, whose rate limits the request counts for and the answer's headers tell."""
+        """The owner of the key, for whom there is place; the request counts for its rate limits, which headers tell."""
         owner = await owner_of(request)
         request.scope[ADDED_HEADERS].append(partial(service.rate_limiter.headers, owner))
         try:
             service.rate_limiter.admit(owner)
+            # Before the body is read: what would find no place must cost next to nothing.
+            service.require_place(owner)
         except ApiError:
             await drain(request)
             raise
@@ -122,14 +131,16 @@ def create_app(service: ChatService) -> FastAPI:
         await owner_of(request)
         return _json({"object": "list", "data": service.models()})
 
-    @app.get("/v1/models/{model_id}")
+    @app.get("/v1/models/{model_id:path}")
     async def get_model(request: Request, model_id: str) -> Response:
         await owner_of(request)
         return _json(service.model(model_id))
 
     @app.get("/health")
     async def health() -> Response:
-        return _json({"status": "ok", "engine": service.engine.snapshot()})
+        runs = service.engine.is_ready
+        state = {"status": "ok" if runs else "the engine has ended", "engine": service.engine.snapshot()}
+        return _json(state, 200 if runs else 503)
 
     @app.get("/ready")
     async def ready() -> Response:

@@ -87,6 +87,28 @@ def request_too_large(limit_bytes: int) -> ApiError:
     )
 
 
+def head_too_large(limit_bytes: int) -> ApiError:
+    """A 431 for what stands before or behind a body: request line, headers, trailers."""
+    return ApiError(
+        431,
+        f"The request line and headers are over the limit of {limit_bytes} bytes. Send fewer, or shorter ones.",
+        code="headers_too_large",
+    )
+
+
+def late_head(timeout_s: float) -> ApiError:
+    """A 408 for a request whose headers do not come to their end."""
+    return ApiError(
+        408, f"The headers did not arrive within {timeout_s:g} s. Send them faster.", code="timeout"
+    )
+
+
+def invalid_http(reason: str) -> ApiError:
+    """A 400 for what is no HTTP request that is taken."""
+    message = f"The request is not served: {reason}. Let an HTTP library make it."
+    return ApiError(400, message, code="invalid_http")
+
+
 def rate_limit_exceeded(kind: str, limit: int, retry_after_s: int) -> ApiError:
     """A 429: a key has used up its `limit` of requests or tokens a minute."""
     return ApiError(

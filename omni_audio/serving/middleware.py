@@ -19,6 +19,11 @@ ADDED_HEADERS = "omni_audio.added_headers"
 """Key of the scope under which stands a list; what is put there makes further headers when the answer begins."""
 
 
+def new_request_id() -> str:
+    """What an answer is known by in the log."""
+    return f"req_{secrets.token_hex(16)}"
+
+
 class RequestHeadersMiddleware:
     """Adds x-request-id, openai-processing-ms and what the route asks for; turns what nobody caught into a 500.
 
@@ -34,7 +39,7 @@ class RequestHeadersMiddleware:
             await self._app(scope, receive, send)
             return
         start_s = time.monotonic()
-        request_id = f"req_{secrets.token_hex(16)}"
+        request_id = new_request_id()
         has_started = False
         makers: list[Callable[[], Mapping[str, str]]] = []
         scope[ADDED_HEADERS] = makers

@@ -10,6 +10,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from omni_audio.serving.errors import ApiError, invalid_value
 
 MAX_PARTS = 64
+MAX_PADDING = 64
+"""Blanks that may follow a boundary; some software sends a few, and the parser looks at each by itself."""
+
 MAX_FIELD_BYTES = 64 * 2**10
 """Of a part that is not a file, where a reader does not say otherwise."""
 
@@ -72,9 +75,11 @@ def parse_multipart(body: bytes, content_type: str, max_field_bytes: int = MAX_F
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     if not boundary:
         raise _broken("content-type names no boundary")
-    # Counted before it is parsed: the parser's time goes with the number of boundaries, not of bytes.
-    if body.count(b"\r\n--" + boundary) > MAX_PARTS:
+    # Counted before it is parsed: the parser's time goes with boundaries and the blanks behind them, not with bytes.
+    delimiter = b"\r\n--" + boundary
+    if body.count(delimiter) > MAX_PARTS:
         raise _broken(f"it has more than {MAX_PARTS} parts")
+    _require_little_padding(body, delimiter)
     collector = _Collector(max_field_bytes)
     try:
         parser = MultipartParser(
@@ -95,6 +100,17 @@ def parse_multipart(body: bytes, content_type: str, max_field_bytes: int = MAX_F
     if not collector.is_whole:
         raise _broken("it ends before its last boundary")
     return collector.form
+
+
+def _require_little_padding(body: bytes, delimiter: bytes) -> None:
+    """Raises ApiError 400 where more than MAX_PADDING blanks follow a boundary; there is a bounded number of these."""
+    place = body.find(delimiter)
+    while place >= 0:
+        place += len(delimiter)
+        padding = body[place : place + MAX_PADDING + 1]
+        if len(padding) > MAX_PADDING and not padding.strip(b" \t"):
+            raise _broken(f"more than {MAX_PADDING} blanks follow a boundary")
+        place = body.find(delimiter, place)
 
 
 class _Collector:

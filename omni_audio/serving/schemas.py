@@ -15,6 +15,9 @@ MAX_INT64 = 2**63 - 1
 MAX_MESSAGES_AND_PARTS = 65_536
 """Of one request: each message takes two positions at least, and 131 072 are the most that any server here reads."""
 
+MAX_CALLS_OF_ALL = 8192
+"""Of all earlier answers together; with names and arguments more of them hardly fit into a prompt."""
+
 MAX_BIASES = 1024
 """Entries of `logit_bias`."""
 
@@ -126,7 +129,9 @@ class AssistantMessage(StrictModel):
     role: Literal["assistant"]
     content: str | Annotated[list[AssistantPart], Field(min_length=1, fail_fast=True)] | None = None
     audio: AudioReference | None = None
-    tool_calls: Annotated[list[ToolCall], Field(min_length=1, max_length=MAX_CALLS)] | None = None
+    tool_calls: (
+        Annotated[list[ToolCall], Field(min_length=1, max_length=MAX_CALLS, fail_fast=True)] | None
+    ) = None
     function_call: CalledFunction | None = None
 
 
@@ -320,16 +325,25 @@ def _require_few(payload: dict[str, Any]) -> None:
     if isinstance(messages, list):
         num = len(messages)
         if num <= MAX_MESSAGES_AND_PARTS:
-            contents = (message.get("content") for message in messages if isinstance(message, dict))
-            num += sum(len(content) for content in contents if isinstance(content, list))
+            num += _num_items(messages, "content")
         if num > MAX_MESSAGES_AND_PARTS:
             text = f"Invalid 'messages': {num} messages and parts; allowed: {MAX_MESSAGES_AND_PARTS}. Send fewer."
+            raise ApiError(400, text, param="messages", code="context_length_exceeded")
+        num_calls = _num_items(messages, "tool_calls")
+        if num_calls > MAX_CALLS_OF_ALL:
+            text = f"Invalid 'messages': {num_calls} tool_calls; allowed: {MAX_CALLS_OF_ALL}. Send fewer."
             raise ApiError(400, text, param="messages", code="context_length_exceeded")
     for name, most in (("metadata", MAX_METADATA), ("logit_bias", MAX_BIASES)):
         entries = payload.get(name)
         if isinstance(entries, dict) and len(entries) > most:
             text = f"Invalid '{name}': {len(entries)} entries; allowed: {most}. Send fewer."
             raise ApiError(400, text, param=name, code="invalid_value")
+
+
+def _num_items(messages: list[Any], name: str) -> int:
+    """Items of all lists that stand under a name in messages that were not checked."""
+    found = (message.get(name) for message in messages if isinstance(message, dict))
+    return sum(len(items) for items in found if isinstance(items, list))
 
 
 def parse_body(payload: object, schema: type[Body]) -> Body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 
@@ -13,8 +14,14 @@ from fastapi import FastAPI
 from omni_audio.checks import NotAllowedError
 from omni_audio.model.assistant import Assistant
 from omni_audio.serving.app import create_app
+from omni_audio.serving.http_protocol import ConnectionLimits, protocol_within
 from omni_audio.serving.service import ChatService
 from omni_audio.serving.settings import ServerConfig
+
+logger = logging.getLogger(__name__)
+
+ENGINE_FAILED_STATUS = 70
+"""Exit status of a server whose engine has ended by itself (EX_SOFTWARE)."""
 
 LAST_WORDS_S = 2
 """For what is sent of answers that were not over when the time to drain was."""
@@ -31,6 +38,25 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: ChatService) -> None:
         super().__init__(config)
         self._service = service
+        self._has_failed = False
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until it is told to stop.
+
+        Raises:
+            SystemExit: the engine ended before that; what watches over the process should start it anew.
+        """
+        super().run(sockets)
+        if self._has_failed:
+            raise SystemExit(ENGINE_FAILED_STATUS)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop: it was told to, or the engine has ended without having been told."""
+        if not self._service.engine.is_ready:
+            logger.critical("the engine has ended: the server ends with status %d", ENGINE_FAILED_STATUS)
+            self._has_failed = True
+            return True
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes the port, waits for the answers, and ends the app."""
@@ -76,12 +102,19 @@ def make_server(
 ) -> uvicorn.Server:
     """Makes a uvicorn server that was not started yet."""
     app = build_app(config, assistant, device)
+    limits = ConnectionLimits(
+        head_limit_bytes=config.head_limit_bytes,
+        head_timeout_s=config.head_timeout_s,
+        send_timeout_s=config.send_timeout_s,
+    )
     options = uvicorn.Config(
         app,
         host=config.host,
         port=config.port,
         lifespan="on",
         log_level="info",
+        http=protocol_within(limits, app.state.service.metrics),
+        ws="none",
         access_log=False,  # omni_audio.serving.access_log writes a line of its own
         timeout_graceful_shutdown=math.ceil(config.drain_timeout_s) + LAST_WORDS_S,
     )

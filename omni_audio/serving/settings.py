@@ -181,12 +181,14 @@ class ServerConfig:
         compile: decode steps by torch.compile; the start takes minutes longer the first time.
         queue_limit: requests that may wait for a slot; more get 503.
         outbox_limit_events: events that may wait for one reader before it is dropped as stalled.
+        head_limit_bytes: request line and headers of a request, 32 bytes for each header included.
+        head_timeout_s: the longest time that they may take to arrive.
         body_limit_bytes: the largest request body.
         bodies_limit_bytes: all bodies that are held at once, each until its answer begins; more get 503.
         body_timeout_s: the longest time that a body may take to arrive.
         prompt_timeout_s: the longest time that a prompt may take, its clips decoded and encoded; more get 400.
         prompts_limit_positions: of all prompts that wait or are answered, about a kilobyte each; more get 503.
-        send_timeout_s: the longest time that a reader may take over one chunk.
+        send_timeout_s: the longest time that a reader may take over one chunk, or may take nothing of what waits.
         drain_timeout_s: how long answers may go on when the server is told to stop; then they end with an error.
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
         allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
@@ -214,6 +216,8 @@ class ServerConfig:
     compile: bool = False
     queue_limit: int = 32
     outbox_limit_events: int = 2048
+    head_limit_bytes: int = 64 * 2**10
+    head_timeout_s: float = 10.0
     body_limit_bytes: int = 32 * 2**20
     bodies_limit_bytes: int = 256 * 2**20
     body_timeout_s: float = 25.0
@@ -245,7 +249,7 @@ class ServerConfig:
         require_range("queue_limit", self.queue_limit, 0, 10_000)
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
-            "drain_timeout_s", "prompt_timeout_s",
+            "drain_timeout_s", "prompt_timeout_s", "head_limit_bytes", "head_timeout_s",
             "answer_lifetime_s", "answer_limit",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))

@@ -111,11 +111,11 @@ class Run:
             )
             self.tokenizer_print = fingerprint(taken, *more)
         require(
-            config.taken_tokenizer is None or not data.semantic_cuts,
+            config.trains_semantic or not data.semantic_cuts,
             SEMANTIC_CUTS,
             data.semantic_cuts,
             "[] where tokenizer_build or base is set: its semantic level is taken as it is",
-            "Set tokenizer_build=null and base=null to train one, or leave the cuts out.",
+            "Set train_semantic=true (tokenizer_build), or tokenizer_build=null and base=null; or leave the cuts out.",
         )
         self._more_speech = spoken_cuts(data.semantic_cuts, SEMANTIC_CUTS)
         self.codes_print = fingerprint(
@@ -127,7 +127,7 @@ class Run:
             *([manifest_digests(data.semantic_cuts, SEMANTIC_CUTS)] if data.semantic_cuts else []),
         )
         own_semantic = (
-            [config.semantic_loss.facts(), config.semantic_training] if config.taken_tokenizer is None else []
+            [config.semantic_loss.facts(), config.semantic_training] if config.trains_semantic else []
         )
         self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
@@ -147,8 +147,15 @@ class Run:
         return CutSet.from_cuts([*each_cut(speech_cuts(self.paths, split)), *more])
 
     def corpus(self) -> None:
-        """Speaks the corpus; it knows itself what is done."""
-        build_corpus(self.config.data.corpus, self.folders["corpus"])
+        """Speaks the corpus; it knows itself what is done. The run of the base may have the same one: it is linked."""
+        config, folder = self.config, self.folders["corpus"]
+        if config.base is not None and not folder.exists():
+            theirs = Path(config.base).resolve().parent.parent / folder.name
+            if CorpusPaths.in_folder(theirs).is_built(corpus_hash(config.data.corpus)):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.symlink_to(theirs)
+                print(f"corpus: that of the base, {theirs}", flush=True)
+        build_corpus(config.data.corpus, folder)
 
     def tokenizer(self) -> None:
         """Trains the tokenizer, or takes the weights of `tokenizer_build`."""
@@ -184,14 +191,14 @@ class Run:
         )
 
     def semantic(self) -> None:
-        """Trains the semantic level further, unless the tokenizer was taken whole from a build; then uses it."""
+        """Trains the semantic level further, unless it is taken as a build has it; then uses it."""
         run_stage("semantic", self.folders["semantic"], self.semantic_print, self._make_semantic)
 
     def _make_semantic(self) -> None:
         folder, training, seed = self.folders["semantic"], self.config.semantic_training, self.config.seed
         caches = {split: AcousticCache.load(self.folders["codes"] / split) for split in TRAINED_SPLITS}
         tokenizer = self.load_acoustic()
-        if self.config.taken_tokenizer is None:
+        if self.config.trains_semantic:
             taught = self._teacher_features()
             collates = (
                 AcousticCollate(caches["train"], seed, True, taught.get("train")),

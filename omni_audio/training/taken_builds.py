@@ -68,6 +68,13 @@ def check_base(config: "RootConfig") -> None:
         "Set tokenizer_build=null, or base=null.",
     )
     require(
+        not config.train_semantic,
+        "train_semantic",
+        True,
+        f"false {taken}",
+        "Set train_semantic=false: the base's network knows the semantic level that it has.",
+    )
+    require(
         not config.adversarial.enabled,
         "adversarial.enabled",
         True,

@@ -29,6 +29,7 @@ from omni_audio.model.lora import add_lora, is_adapter, lora_layers
 from omni_audio.model.lora_file import save_lora
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, pack
+from omni_audio.training import pipeline
 from omni_audio.training.finetune import starting_model
 from omni_audio.training.pipeline import RunPaths, run_stages
 
@@ -246,3 +247,18 @@ def test_a_merged_build_is_the_base_of_the_next(tuned: Tuned, prepared: Path, tm
     made = run_stages(again, trainer_factory(again))
     card = json.loads((built(made) / "card.json").read_text())
     assert card["base"]["name"] == built(paths).name
+
+
+def test_the_corpus_of_the_base_is_taken_where_it_is_the_same(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (f"base={road.paths.build}", "stages=[corpus]")
+    same = tiny_config(tmp_path / "same", *words)
+    assert run_stages(same, trainer_factory(same)).corpus.resolve() == road.paths.corpus.resolve()
+
+    spoken: list[Path] = []
+    monkeypatch.setattr(pipeline, "build_corpus", lambda config, folder: spoken.append(folder))
+    other = tiny_config(tmp_path / "other", *words, "data.corpus.seed=77")
+    run_stages(other, trainer_factory(other))
+    assert spoken == [tmp_path / "other" / "corpus"]
+    assert not spoken[0].exists()

@@ -47,8 +47,8 @@ def test_requests_by_route_and_status_outside_the_key_check(live_server, tmp_pat
         found = metrics_of(url)
         counted = {name: value for name, value in found.items() if name.startswith("requests_total")}
         assert counted == {
-            "requests_total /v1/models/{model_id} 200": 2,
-            "requests_total /v1/models/{model_id} 404": 1,
+            "requests_total /v1/models/{model_id:path} 200": 2,
+            "requests_total /v1/models/{model_id:path} 404": 1,
             f"requests_total {CHAT} 401": 1,
             f"requests_total {CHAT} 405": 1,
             "requests_total unknown 404": 3,

@@ -12,6 +12,8 @@ from refusals import clip
 from server_process import KEYS, running_server
 from sound_files import encoded
 
+from omni_audio.serving.server import ENGINE_FAILED_STATUS
+
 HEARD = clip(encoded("WAV"))
 
 
@@ -54,4 +56,18 @@ def test_sigterm_lets_streams_end_and_leaves_no_process(tiny_build):
             rest = [line for line in lines if line]
         assert first.startswith("data: {")
         assert rest[-1] == "data: [DONE]"
+        wait_until(lambda: not Path(f"/proc/{decoder}").exists(), 20.0)
+
+
+DEAD_ENGINE = "from omni_audio.serving.engine import Engine; Engine._admit = lambda engine: 1 / 0"
+"""Its loop ends with the first request."""
+
+
+def test_a_server_whose_engine_dies_fails_its_requests_and_ends_with_a_status(tiny_build):
+    with running_server(tiny_build, stops_itself=True, broken_by=DEAD_ENGINE) as server:
+        decoder = server.decoder_pid
+        assert server.client.get("/health").status_code == 200
+        answer = server.chat()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
+        assert server.process.wait(20) == ENGINE_FAILED_STATUS
         wait_until(lambda: not Path(f"/proc/{decoder}").exists(), 20.0)

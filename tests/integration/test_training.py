@@ -277,6 +277,21 @@ def test_the_semantic_level_hears_more_cuts_with_words(
         run_stages(without, trainer_factory(without))
 
 
+def test_the_semantic_level_of_a_taken_tokenizer_is_trained_further(road: Road, tmp_path: Path) -> None:
+    taken = road.paths.semantic / pipeline.TOKENIZER_BUILD
+    (tmp_path / "corpus").symlink_to(road.paths.corpus)
+    words = [f"tokenizer_build={taken}", "train_semantic=true", "stages=[tokenizer,codes,semantic]"]
+    config = tiny_config(tmp_path, *words)
+    as_it_is = tiny_config(tmp_path, words[0])
+    prints = [Run(one, trainer_factory(one)) for one in (config, as_it_is)]
+    assert prints[0].codes_print == prints[1].codes_print
+    assert prints[0].semantic_print != prints[1].semantic_print
+    trained = load_tokenizer(run_stages(config, trainer_factory(config)).semantic / pipeline.TOKENIZER_BUILD)
+    before, after = load_tokenizer(taken).state_dict(), trained.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"semantic"}
+
+
 def test_ctrl_c_through_the_command_line(
     road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

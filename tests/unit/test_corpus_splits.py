@@ -15,6 +15,7 @@ from lhotse import CutSet
 from omni_audio.data.corpora import voice_engines
 from omni_audio.data.corpora.commands import CorpusError, generate_items
 from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.english_words import english_words, words_of_texts
 from omni_audio.data.corpora.kokoro_engine import KokoroEngine, kokoro_engine
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, load_drills
 from omni_audio.data.corpora.synth import (
@@ -210,6 +211,20 @@ def test_drills_avoid_what_is_held_out() -> None:
     assert "a b c" not in kept
     assert len(kept) == 300
     assert kept == drill_texts(requests, ("a b c",), 300, "0") != drill_texts(requests, ("a b c",), 300, "1")
+
+
+def test_drills_hold_common_words_that_are_not_held_out(tmp_path: Path) -> None:
+    config = CorpusConfig(**{**CONFIG, "num_drills": 200}, drill_words_share=0.5)
+    items = [request.item for request in _assign_voices(config, tmp_path)]
+    plain = _make_drills(replace(config, drill_words_share=0.0), items, tmp_path)
+    drills = _make_drills(config, items, tmp_path)
+    train = words_of_texts(item.request for item in items if item.split == "train")
+    held_out = words_of_texts(item.request for item in items if item.split != "train") - train
+    new, old = (words_of_texts(drill.text for drill in some) - train for some in (drills, plain))
+    assert not old
+    assert len(new) > 200
+    assert held_out & set(english_words())
+    assert not held_out & new
 
 
 def test_datasheet(corpus: CorpusPaths) -> None:

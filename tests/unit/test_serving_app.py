@@ -176,3 +176,38 @@ def test_a_server_that_stops_ends_the_prompts_it_makes(slow_service):
         return await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 2)
 
     assert [error.status for error in asyncio.run(stop())] == [503, 503]
+
+
+@pytest.mark.parametrize("model_id", ["some/model", "a/b/c", ""])
+def test_ids_of_models_may_have_slashes(client, model_id):
+    response = client.get(f"/v1/models/{model_id}", follow_redirects=False)
+    refused(response, "model", "model_not_found", 404)
+
+
+def test_no_path_is_redirected(client):
+    for path in ("/v1/chat/completions/", "/health/"):
+        response = client.post(path, json={}, follow_redirects=False)
+        refused(response, None, "not_found", 404)
+
+
+def test_a_full_server_refuses_before_it_reads_a_body(assistant, tiny_build):
+    app = build_app(ServerConfig(build=tiny_build, num_slots=1, queue_limit=0), assistant)
+    headers = {"content-type": "application/json"}
+    with TestClient(app, base_url="http://127.0.0.1") as made:
+        for path in ("/v1/chat/completions", "/v1/audio/speech", "/v1/audio/transcriptions"):
+            app.state.service._preparing["another"] = 1
+            response = made.post(path, content=b"no JSON", headers=headers)
+            assert response.status_code == 503, path
+            assert response.json()["error"]["code"] == "overloaded"
+            app.state.service._preparing.clear()
+            response = made.post(path, content=b"no JSON", headers=headers)
+            assert response.status_code in (400, 415), "there is place: what is wrong is told"
+
+
+def test_health_tells_that_the_engine_has_ended(assistant, tiny_build):
+    app = build_app(ServerConfig(build=tiny_build), assistant)
+    with TestClient(app, base_url="http://127.0.0.1") as made:
+        assert made.get("/health").status_code == 200
+        app.state.service.engine.stop()
+        response = made.get("/health")
+    assert (response.status_code, response.json()["status"]) == (503, "the engine has ended")

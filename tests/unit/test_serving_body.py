@@ -1,25 +1,32 @@
 """Bodies of requests: what all of them together may take, and how many values one may hold."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 from starlette.requests import Request
 
-from omni_audio.serving.body import MAX_JSON_VALUES, Bodies, read_json
+from omni_audio.serving import body
+from omni_audio.serving.body import MAX_JSON_VALUES, Bodies, read_form, read_json
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.schemas import MAX_MESSAGES_AND_PARTS, parse_chat_request
+from omni_audio.serving.multipart import MAX_PADDING, parse_multipart
+from omni_audio.serving.schemas import MAX_CALLS, MAX_CALLS_OF_ALL, MAX_MESSAGES_AND_PARTS, parse_chat_request
 
 USER = {"role": "user", "content": ""}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ANSWER = {"role": "assistant", "tool_calls": [CALL] * MAX_CALLS}
+FORM = "multipart/form-data; boundary=XX"
 
 
-def request_of(*chunks):
+def request_of(*chunks, content_type="application/json"):
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
 
     async def receive():
         return messages.pop(0)
 
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", content_type.encode())]
     return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
 
 
@@ -79,6 +86,14 @@ def test_values_are_counted_before_they_are_parsed():
             "messages",
             "context_length_exceeded",
         ),
+        (
+            {
+                "messages": [{"role": "assistant", "tool_calls": [CALL] * MAX_CALLS}]
+                * (MAX_CALLS_OF_ALL // MAX_CALLS + 1)
+            },
+            "messages",
+            "context_length_exceeded",
+        ),
         ({"metadata": dict.fromkeys(map(str, range(17)), "")}, "metadata", "invalid_value"),
         ({"logit_bias": dict.fromkeys(map(str, range(1025)), 1)}, "logit_bias", "invalid_value"),
     ],
@@ -99,3 +114,44 @@ def test_only_the_first_fault_of_a_long_list_is_told(place):
     assert caught.value.param == {"messages": "messages[0]", "content": "messages[0].content[0]"}[place]
     cause = caught.value.__context__
     assert cause.error_count() <= 3
+
+
+def test_as_many_calls_as_allowed_are_taken():
+    messages = [ANSWER] * (MAX_CALLS_OF_ALL // MAX_CALLS)
+    assert len(parse_chat_request({"model": "m", "messages": messages}).messages) == len(messages)
+
+
+def form_of(*contents, padding=b""):
+    """A form with files named f; `padding` stands behind each boundary but the first and last."""
+    head = b'\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+    return b"--XX" + (b"\r\n--XX" + padding).join(head + content for content in contents) + b"\r\n--XX--\r\n"
+
+
+def test_forms_are_parsed_beside_the_event_loop(monkeypatch):
+    threads = []
+
+    def parse(*arguments):
+        threads.append(threading.get_ident())
+        return parse_multipart(*arguments)
+
+    monkeypatch.setattr(body, "parse_multipart", parse)
+
+    async def read():
+        with Bodies(limit_bytes=1000, total_limit_bytes=1000, timeout_s=1.0).room() as room:
+            return await read_form(request_of(form_of(b"sound"), content_type=FORM), room)
+
+    assert asyncio.run(read()).file("f").data == b"sound"
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+def test_blanks_behind_a_boundary_are_few(blank):
+    """The parser looks at each: megabytes of them would take seconds."""
+    form = parse_multipart(form_of(b"a", b"b", padding=blank * MAX_PADDING), FORM)
+    assert [file.data for file in form.files["f"]] == [b"a", b"b"]
+    start_s = time.process_time()
+    with pytest.raises(ApiError) as caught:
+        parse_multipart(form_of(b"a", b"b", padding=blank * 2**24), FORM)
+    assert caught.value.code == "invalid_multipart"
+    assert time.process_time() - start_s < 1.0

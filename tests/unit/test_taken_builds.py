@@ -98,6 +98,7 @@ def test_settings_of_training_are_free(base: Path) -> None:
         (r"tokenizer_build = 'x' .*null where base is set", ["tokenizer_build=x"]),
         (r"adversarial.enabled = True .*false where base is set", ["adversarial.enabled=true"]),
         (r"data.semantic_cuts = .*base is set", ["data.semantic_cuts=[x]"]),
+        (r"train_semantic = True .*false where base is set", ["train_semantic=true"]),
         (r"tuning = 'whole' .*lora where .* NF4.*weight_quant=none", ["weight_quant=nf4"]),
     ],
 )

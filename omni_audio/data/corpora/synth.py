@@ -27,6 +27,7 @@ from omni_audio.data.corpora.assistant.generate import assistant_digest, generat
 from omni_audio.data.corpora.commands import CorpusError, domain_digest, generate_items
 from omni_audio.data.corpora.commands_slots import stable_digest
 from omni_audio.data.corpora.drills import drill_texts
+from omni_audio.data.corpora.english_words import english_words, words_of_texts
 from omni_audio.data.corpora.manifests import (
     CorpusPaths,
     Drill,
@@ -82,6 +83,8 @@ class CorpusConfig:
         num_drills: texts without meaning that train voices speak; 0 leaves them out.
         own_drills_share: 0..1, share of the drills that the output voice speaks: the network learns to speak from them,
             from the others to hear.
+        drill_words_share: 0..1, chance that a piece of a drill is a common English word or name instead of words of
+            requests; none of them is a word that dev or test say and train does not.
         request_voices_per_item: how many voices speak each request; 1 up to the number of voices of a split.
         natural_share: 0..1, share of the train and dev requests and of the drills that a natural voice speaks; such a
             voice takes a core about half as long as what it says. The test split has none.
@@ -100,6 +103,7 @@ class CorpusConfig:
     num_test_items: int = 400
     num_drills: int = 2000
     own_drills_share: float = 0.25
+    drill_words_share: float = 0.0
     request_voices_per_item: int = 1
     natural_share: float = 0.0
     request_voice: str | None = None
@@ -118,7 +122,7 @@ class CorpusConfig:
         if not 1 <= self.request_voices_per_item <= most:
             remedy = "no split has more voices"
             raise CorpusError("request_voices_per_item", self.request_voices_per_item, f"1..{most}", remedy)
-        for name in ("natural_share", "own_drills_share", "answered_aloud_share"):
+        for name in ("natural_share", "own_drills_share", "drill_words_share", "answered_aloud_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise CorpusError(name, getattr(self, name), "0..1", "0 leaves such speech out")
         if self.domain is CorpusDomain.commands and self.answered_aloud_share != 1.0:
@@ -142,6 +146,8 @@ def corpus_hash(config: CorpusConfig) -> str:
         without.add("answered_aloud_share")
     if config.request_voice is None:
         without.add("request_voice")
+    if config.drill_words_share == 0:
+        without.add("drill_words_share")
     fields = {name: value for name, value in asdict(config).items() if name not in without}
     texts = domain_digest() if config.domain is CorpusDomain.commands else assistant_digest()
     return stable_digest(repr((_FORMAT_VERSION, sorted(fields.items()), texts, VOICES)))[:16]
@@ -284,8 +290,10 @@ def _make_drills(config: CorpusConfig, items: Sequence[_Request], folder: Path) 
     train = [item.request for item in items if item.split == "train"]
     held_out = {item.request for item in items if item.split != "train"}
     voices, natural = light_drill_voices(), voices_of("train", natural=True)
+    share = config.drill_words_share
+    words = english_words(words_of_texts(held_out) - words_of_texts(train)) if share > 0 else []
     drills = []
-    for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills"):
+    for text in drill_texts(train, held_out, config.num_drills, f"{config.seed} drills", words, share):
         voice = draw_voice(voices, random.Random(f"{config.seed} {text}"))
         voice = _natural_instead(config, f"drill {text}", natural) or voice
         if config.request_voice is not None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import pytest
 import torch
+from torch import Tensor
 
 from omni_audio.model.events import AudioFrame, Event, Finished
 from omni_audio.model.generate import Generator
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
-from omni_audio.model.text import TextTokenizer
+from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioCodes
 
@@ -71,3 +73,15 @@ def long_talk(model: OmniModel, text: TextTokenizer, num_turns: int, num_frames:
         builder.user_audio(drawn_codes(model, num_frames, seed=turn)).assistant(Mode.REPLY_TEXT)
         builder.answer_text(f"answer {turn}").end()
     return builder
+
+
+def prefer(wanted: Special, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the network choose this id wherever it may."""
+    real = Generator._next_logits
+
+    def bent(self: Generator, slots: list[int], hidden_BD: Tensor) -> Tensor:
+        logits_BV = real(self, slots, hidden_BD).clone()
+        logits_BV[:, wanted] = 1e4
+        return logits_BV
+
+    monkeypatch.setattr(Generator, "_next_logits", bent)

@@ -31,10 +31,13 @@ def transcript_of(answer_id: str, *, param: str) -> str:
 
 
 def plan_of(
-    parts: Mapping[str, bytes] | None = None, limits: RequestLimits | None = None, **fields: object
+    parts: Mapping[str, bytes] | None = None,
+    limits: RequestLimits | None = None,
+    usual_max_calls: int = 1,
+    **fields: object,
 ) -> AnswerPlan:
     """The plan of a chat request: one typed message, and what `fields` change."""
     limits = limits or RequestLimits()
     clips = Clips(parts or {}, limits, DecoderHere())
     request = parse_chat_request({"model": "m", "messages": [USER], **fields})
-    return plan_answer(request, limits, transcript_of, clips)
+    return plan_answer(request, limits, transcript_of, clips, usual_max_calls)

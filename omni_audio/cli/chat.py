@@ -73,7 +73,12 @@ def run(args: argparse.Namespace) -> int:
     mode = Mode.REPLY_TEXT if out is None else Mode.REPLY_AUDIO
     call_form = assistant.forms.call(tools) if tools else None
     request = GenerationRequest(
-        mode=mode, tools=bool(tools), call_form=call_form, speed=speed, seed=args.seed
+        mode=mode,
+        tools=bool(tools),
+        max_calls=assistant.max_calls,
+        call_form=call_form,
+        speed=speed,
+        seed=args.seed,
     )
     turns: list[Turn] = []
     pcm_S = None
@@ -85,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
         pcm_S = reply.pcm_S
         for call in reply.tool_calls:
             print(f"call:   {call}", flush=True)
-            turns.append(Turn(role=Role.ASSISTANT, tool_call=call))
+        if reply.tool_calls:
+            turns.append(Turn(role=Role.ASSISTANT, tool_calls=reply.tool_calls))
         if reply.text.strip() or not reply.tool_calls:
             print(f"answer: {reply.text.strip()}", flush=True)
             turns.append(Turn(role=Role.ASSISTANT, text=reply.text.strip()))

@@ -1,11 +1,13 @@
 """What the model trains on: the corpus, its distortions, and the mixture of tasks."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omni_audio.audio.augment import AugmentConfig
 from omni_audio.checks import require, require_range
 from omni_audio.data.corpora.synth import CorpusConfig, CorpusDomain
 from omni_audio.data.speech_cuts import SpeechCutsConfig
+from omni_audio.plain import to_plain
 
 
 @dataclass(kw_only=True, slots=True)
@@ -20,6 +22,8 @@ class TaskMixConfig:
         text_request: chance that a reply's request is typed, not spoken.
         own_voice: chance that what is to be said is a request or drill in the voice of the answers, not an answer.
         max_tools: most tools named.
+        parallel_calls: several calls of a turn are one answer, and their results follow it; else each call is an answer
+            of its own, with its result behind it.
         typed_talks: further talks of the domain assistant for each cut, typed and answered in text; they need no sound.
         num_typed_talks: how many there are to draw from.
     """
@@ -34,8 +38,14 @@ class TaskMixConfig:
     text_request: float = 0.2
     own_voice: float = 0.75
     max_tools: int = 6
+    parallel_calls: bool = False
     typed_talks: float = 0.0
     num_typed_talks: int = 200_000
+
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint tells of it; without `parallel_calls`, what it told before there were any."""
+        facts = to_plain(self)
+        return facts if self.parallel_calls else {key: facts[key] for key in facts if key != "parallel_calls"}
 
     def __post_init__(self) -> None:
         weights = [self.transcribe, self.say, self.reply_text, self.reply_audio]
@@ -75,6 +85,13 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_range("data.augmented_copies", self.augmented_copies, 0, 100)
+        require(
+            not self.tasks.parallel_calls or self.corpus.domain is CorpusDomain.assistant,
+            "data.tasks.parallel_calls",
+            True,
+            "false where data.corpus.domain is not assistant: other domains have one call at most",
+            "Set it to false, or data.corpus.domain=assistant.",
+        )
         require(
             self.tasks.typed_talks == 0 or self.corpus.domain is CorpusDomain.assistant,
             "data.tasks.typed_talks",

@@ -24,7 +24,7 @@ from omni_audio.model.sequence import (
     pack,
 )
 from omni_audio.model.text import TextTokenizer, Vocabulary
-from omni_audio.model.tool_text import tool_call_text, tools_text
+from omni_audio.model.tool_text import append_calls, tool_call_text, tools_text
 
 TOOL_RESULT_OK = "ok"
 LENGTH_MULTIPLE, ROWS_MULTIPLE = 16, 2
@@ -243,10 +243,9 @@ class ModelCollate:
                 self._request(builder, turn["user"], turn["recording_id"], rng)
             sound = turn["answer_recording_id"] if mode is Mode.REPLY_AUDIO else None
             turn_mode = Mode.REPLY_TEXT if sound is None else mode
-            for call, result in zip(turn["calls"], turn["results"], strict=True):
-                builder.assistant(turn_mode).answer_tool_call(tool_call_text(**call)).end().tool_result(
-                    result
-                )
+            calls = [tool_call_text(**call) for call in turn["calls"]]
+            in_one_answer = self.tasks.parallel_calls
+            append_calls(builder, turn_mode, calls, turn["results"], in_one_answer=in_one_answer)
             builder.assistant(turn_mode)
             if sound is None:
                 builder.answer_text(turn["answer"]).end()

@@ -15,9 +15,9 @@ from omni_audio.evaluation.assistant_scores import GivenTurn
 from omni_audio.model.answers import answer_all
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
+from omni_audio.model.sequence import Mode, TokenSequence
 from omni_audio.model.text_form import TextForm
-from omni_audio.model.tool_text import tool_call_text
+from omni_audio.model.tool_text import append_calls, tool_call_text
 from omni_audio.tokenizer.tokenizer import AudioCodes
 
 MAX_CALLS = 3
@@ -33,19 +33,24 @@ class _Asked:
     item: AssistantItem
     number: int
     heard: list[AudioCodes] | None
-    calls: list[str] = field(default_factory=list)
+    rounds: list[list[str]] = field(default_factory=list)
+    """The calls of each answer."""
     answer: str | None = None
 
     @property
     def due(self) -> DueTurn:
         return self.item.turns[self.number]
 
+    @property
+    def calls(self) -> list[str]:
+        return [call for calls in self.rounds for call in calls]
+
     def take(self, text: str, calls: list[str]) -> None:
         """The next part of the reply: calls, of which the results come next, or the answer."""
-        self.calls += calls
+        self.rounds.append(calls)
         if not calls:
             self.answer = text
-        elif len(calls) > 1 or len(self.calls) > min(len(self.due.results), MAX_CALLS):
+        elif len(self.calls) > min(len(self.due.results), MAX_CALLS):
             self.answer = ""  # no result is known that such a call could have
 
 
@@ -101,7 +106,11 @@ def _request(
     if tools not in forms:
         forms[tools] = assistant.forms.call({name: ASSISTANT_TOOLS[name]["parameters"] for name in tools})
     return GenerationRequest(
-        mode=Mode.REPLY_TEXT, tools=True, call_form=forms[tools], max_text_tokens=max_text_tokens
+        mode=Mode.REPLY_TEXT,
+        tools=True,
+        max_calls=MAX_CALLS if assistant.learnt_parallel_calls else 1,
+        call_form=forms[tools],
+        max_text_tokens=max_text_tokens,
     )
 
 
@@ -116,14 +125,17 @@ def _prompt(assistant: Assistant, asked: _Asked) -> TokenSequence:
             builder.user_audio(asked.heard[number])
         if number == asked.number:
             break
-        calls = [tool_call_text(call.name, call.arguments) for call in turn.calls]
-        _called(builder, turn, calls)
+        calls, results = [tool_call_text(call.name, call.arguments) for call in turn.calls], _results(turn)
+        in_one_answer = assistant.learnt_parallel_calls
+        append_calls(builder, Mode.REPLY_TEXT, calls, results, in_one_answer=in_one_answer)
         builder.assistant(Mode.REPLY_TEXT).answer_text(turn.answer.text).end()
-    _called(builder, asked.due, asked.calls)
+    results = _results(asked.due)
+    for calls in asked.rounds:
+        given, results = results[: len(calls)], results[len(calls) :]
+        append_calls(builder, Mode.REPLY_TEXT, calls, given, in_one_answer=True)
     return builder.assistant(Mode.REPLY_TEXT).build()
 
 
-def _called(builder: SequenceBuilder, turn: DueTurn, calls: list[str]) -> None:
-    """Calls with the results of the turn, in order."""
-    for call, result in zip(calls, turn.results, strict=False):
-        builder.assistant(Mode.REPLY_TEXT).answer_tool_call(call).end().tool_result(result_text(result))
+def _results(turn: DueTurn) -> list[str]:
+    """What is due to the calls of a turn, in order."""
+    return [result_text(result) for result in turn.results]

@@ -1,7 +1,8 @@
 """A build in memory: hears, speaks, calls tools. What the command line, the scorers and the server call."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -13,19 +14,19 @@ from torch import Tensor
 from omni_audio.audio.time_stretch import stretch_whole
 from omni_audio.checks import require
 from omni_audio.model.answers import answer_all
-from omni_audio.model.build import TEXT, load_card, load_model, load_tokenizer, nf4_config
+from omni_audio.model.build import PARALLEL_CALLS, TEXT, load_card, load_model, load_tokenizer, nf4_config
 from omni_audio.model.events import FinishReason
 from omni_audio.model.generate import Generator
 from omni_audio.model.lora_file import load_lora
 from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
 from omni_audio.model.piece_decoder import Piece, PieceDecoder
-from omni_audio.model.request import GenerationRequest
+from omni_audio.model.request import MAX_CALLS, GenerationRequest
 from omni_audio.model.sequence import NO_CODE, LayoutConfig, Mode, SequenceBuilder, TokenSequence
 from omni_audio.model.take_limits import DEFAULT_TAKES, check_takes
 from omni_audio.model.takes import best_take, requests_for_takes
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.text_form import TextForms
-from omni_audio.model.tool_text import tools_text
+from omni_audio.model.tool_text import append_calls, tools_text
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant.config import NF4Config
@@ -50,12 +51,12 @@ class WeightQuant(Enum):
 
 @dataclass(kw_only=True, slots=True)
 class Turn:
-    """One turn of a conversation: text or sound, (S,) 16 kHz; an assistant's turn may be a tool call (JSON)."""
+    """One turn of a conversation: text or sound, (S,) 16 kHz; an assistant's turn may be tool calls (JSON)."""
 
     role: Role
     text: str | None = None
     pcm_S: Tensor | None = None
-    tool_call: str | None = None
+    tool_calls: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -113,6 +114,20 @@ def load_network(
 
         pack_model(model)
     return model
+
+
+def _with_results(turns: Sequence[Turn]) -> Iterator[tuple[Turn, list[str]]]:
+    """The turns, each with the results of its calls, whose own turns are left out."""
+    waiting = deque(turns)
+    while waiting:
+        turn, results = waiting.popleft(), []
+        while waiting and len(results) < len(turn.tool_calls):
+            result = waiting[0].text if waiting[0].role is Role.TOOL else None
+            if result is None:
+                break
+            results.append(result)
+            waiting.popleft()
+        yield turn, results
 
 
 class Assistant:
@@ -174,7 +189,7 @@ class Assistant:
         """The conversation as a sequence that ends with the mode token.
 
         Args:
-            turns: at least one.
+            turns: at least one. Those of tools give the results of the calls before them, in the order of the calls.
             mode: what is asked for.
             tools: names of those that may be called.
             before_turn: called before each turn; what it raises ends the work.
@@ -186,11 +201,21 @@ class Assistant:
         builder = self.builder()
         if tools:
             builder.system(tools_text(tools))
-        for turn in turns:
+        for turn, results in _with_results(turns):
             if before_turn is not None:
                 before_turn()
-            self.append(builder, turn, mode)
+            self.append(builder, turn, mode, results)
         return builder.assistant(mode).build()
+
+    @property
+    def learnt_parallel_calls(self) -> bool:
+        """Whether training had answers of several calls; a card that says nothing of it is of a build without."""
+        return bool(self.card.get(PARALLEL_CALLS, False))
+
+    @property
+    def max_calls(self) -> int:
+        """How many calls an answer may hold where nobody says otherwise."""
+        return MAX_CALLS if self.learnt_parallel_calls else 1
 
     def builder(self) -> SequenceBuilder:
         """An empty sequence in this build's format."""
@@ -202,14 +227,21 @@ class Assistant:
             self.model.state_width,
         )
 
-    def append(self, builder: SequenceBuilder, turn: Turn, mode: Mode) -> None:
-        """Puts a whole turn behind what the builder holds.
+    def append(self, builder: SequenceBuilder, turn: Turn, mode: Mode, results: Sequence[str] = ()) -> None:
+        """Puts a whole turn behind what the builder holds, calls in the form that the build learnt.
+
+        Args:
+            builder: of the sequence.
+            turn: of anybody.
+            mode: of the answers that calls are.
+            results: of the turn's calls, in their order; where there are none yet, they come as turns of their own.
 
         Raises:
             ValueError: a turn without content.
         """
-        if turn.role is Role.ASSISTANT and turn.tool_call is not None:
-            builder.assistant(mode).answer_tool_call(turn.tool_call).end()
+        if turn.role is Role.ASSISTANT and turn.tool_calls:
+            in_one_answer = self.learnt_parallel_calls
+            append_calls(builder, mode, turn.tool_calls, results, in_one_answer=in_one_answer)
         elif turn.role is Role.USER and turn.pcm_S is not None:
             builder.user_audio(self.tokenizer.encode(turn.pcm_S[None]))
         elif turn.text is None:

@@ -26,6 +26,8 @@ CONFIG, CARD, TEXT = "config.json", "card.json", "text.json"
 TOKENIZER_WEIGHTS, MODEL_WEIGHTS = "tokenizer.safetensors", "model.safetensors"
 NF4 = "nf4"
 """Key of config.json where the network's weights lie packed: its NF4Config."""
+PARALLEL_CALLS = "parallel_calls"
+"""Key of card.json that says whether training had answers of several tool calls."""
 
 
 def save_weights(state: dict[str, Tensor], path: Path, stored: StoredWeights = StoredWeights.float16) -> None:

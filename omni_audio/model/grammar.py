@@ -56,10 +56,10 @@ class AnswerGrammar(Grammar):
     def __init__(self, vocabulary: Vocabulary, layout: LayoutConfig, request: GenerationRequest) -> None:
         super().__init__(vocabulary, request)
         self.layout = layout
-        self.num_text = 0
+        self.num_text = self.num_calls = 0
         self.phase = Phase.TEXT if request.mode is Mode.TRANSCRIBE else Phase.OPENING
         self.form: FormState | None = request.text_form.begin() if request.text_form is not None else None
-        """Of the text, or of the call once it has begun."""
+        """Of the text, or of the newest call once it has begun."""
 
     def allow(self, mask_V: np.ndarray) -> None:
         words = slice(self.vocabulary.text_start, self.vocabulary.semantic_start)
@@ -73,7 +73,9 @@ class AnswerGrammar(Grammar):
             mask_V[Special.TEXT_END if speaks else Special.END] = self._may_end(has_words) and not must_call
         elif self.phase is Phase.TOOL:
             mask_V[words] = True if self.form is None else self.form.allowed()
-            mask_V[Special.END] = self._may_end(self.in_phase > 0)
+            is_whole = self._may_end(self.in_phase > 0)
+            mask_V[Special.END] = is_whole
+            mask_V[Special.TOOL_CALL] = is_whole and self.num_calls < self.request.max_calls
         else:
             mask_V[self._frames] = True
             mask_V[Special.END] = self.phase is Phase.LAST_FRAMES and self.num_frames > 0
@@ -109,6 +111,7 @@ class AnswerGrammar(Grammar):
     def _enter(self, phase: Phase) -> None:
         self.phase, self.in_phase = phase, 0
         if phase is Phase.TOOL:
+            self.num_calls += 1
             self.form = self.request.call_form.begin() if self.request.call_form is not None else None
 
 

@@ -36,7 +36,7 @@ class Piece:
 class PieceDecoder:
     """Turns the events of one stream into pieces: BPE ids to text, frames to sound, each with its own state.
 
-    An id may end inside a letter: its bytes then wait for the next id.
+    An id may end inside a letter: its bytes then wait for the next id, and are dropped where another call begins.
 
     Args:
         tokenizer: makes the sound.
@@ -77,6 +77,8 @@ class PieceDecoder:
                 tail = self._at_speed(tail_BS, is_last=True)[0]
             rest = {kind: letters.decode(b"", final=True) for kind, letters in self.letters.items()}
             return Piece(text=rest[TextToken], tool=rest[ToolToken], pcm_S=tail, reason=event.reason)
+        if isinstance(event, ToolToken) and event.starts_call:
+            self.letters[ToolToken].reset()
         words = self.letters[type(event)].decode(self.text.token_bytes(event.id))
         if isinstance(event, ToolToken):
             return Piece(tool=words, starts_call=event.starts_call)

@@ -9,6 +9,9 @@ from omni_audio.model.sampling import Sampler
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text_form import TextForm
 
+MAX_CALLS = 128
+"""Of an answer that may hold several: as many as a server may be offered tools."""
+
 
 @dataclass(kw_only=True, slots=True)
 class GenerationRequest:
@@ -18,6 +21,7 @@ class GenerationRequest:
         mode: decides which ids may follow which.
         tools: whether a tool call may open the answer.
         tool_required: whether it must.
+        max_calls: how many tool calls the answer may hold, one behind the other.
         temperature, top_k, top_p, min_p: of text ids, see Sampler; temperature 0 is greedy. Ids of a tool call are
             always greedy and never penalised: it is data, not style.
         repetition_penalty, frequency_penalty, presence_penalty: of text ids that this answer holds already.
@@ -40,6 +44,7 @@ class GenerationRequest:
     mode: Mode
     tools: bool = False
     tool_required: bool = False
+    max_calls: int = 1
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float = 1.0
@@ -70,6 +75,7 @@ class GenerationRequest:
         require_speed(self.speed)
         require(self.max_text_tokens >= 1, "max_text_tokens", self.max_text_tokens, "at least 1", "Raise it.")
         require(self.max_frames >= 1, "max_frames", self.max_frames, "at least 1", "Raise it.")
+        require_range("max_calls", self.max_calls, 1, MAX_CALLS)
         if self.num_logprobs is not None:
             require_range("num_logprobs", self.num_logprobs, 0, MAX_TOP_LOGPROBS)
         require(

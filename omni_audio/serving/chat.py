@@ -15,10 +15,10 @@ from omni_audio.serving.audio_codec import whole_file
 from omni_audio.serving.choices import NumberedPiece
 from omni_audio.serving.errors import ApiError, invalid_value, server_error, stopping
 from omni_audio.serving.logprobs import logprobs_object
-from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, TextPiece
+from omni_audio.serving.pieces import AnswerPiece, AudioPiece, EndPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import PromptRefusedError, StoppedError, Stream, StreamFailedError
-from omni_audio.serving.tool_calls import MadeCall
+from omni_audio.serving.tool_calls import CallDelta, CallStart
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,8 @@ class _Choice:
         self._words: list[str] = []
         self._logprobs: list[TokenLogprobs] = []
         self._sound = bytearray()
-        self._calls: list[MadeCall] = []
+        self._calls: list[dict[str, Any]] = []
+        """As they stand in the message."""
         self._finish_reason = "stop"
 
     def take(self, piece: AnswerPiece) -> None:
@@ -76,9 +77,11 @@ class _Choice:
             self._logprobs += piece.logprobs
         elif isinstance(piece, AudioPiece):
             self._sound += piece.data
-        elif isinstance(piece, CallPiece):
-            self._calls.append(piece.call)
-        else:
+        elif isinstance(piece, CallStart):
+            self._calls.append(call_object(piece))
+        elif isinstance(piece, CallDelta):
+            self._calls[-1]["function"]["arguments"] += piece.arguments
+        elif isinstance(piece, EndPiece):
             self._finish_reason = piece.finish_reason
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,9 +98,9 @@ class _Choice:
         if self._calls:
             message["content"] = text or None
             if self._plan.calls_are_functions:
-                message["function_call"] = self._calls[0].as_function()
+                message["function_call"] = self._calls[0]["function"]
             else:
-                message["tool_calls"] = [call.as_dict() for call in self._calls]
+                message["tool_calls"] = self._calls
         elif self._plan.output_format is not None:
             message["content"] = None
             store = self._context.store
@@ -111,6 +114,11 @@ class _Choice:
                 "expires_at": store.put(answer_id, text, self._context.owner),
             }
         return message
+
+
+def call_object(start: CallStart) -> dict[str, Any]:
+    """A call as it opens in an answer, its arguments empty yet."""
+    return {"id": start.id, "type": "function", "function": {"name": start.name, "arguments": ""}}
 
 
 def sse_event(content: dict[str, Any]) -> bytes:

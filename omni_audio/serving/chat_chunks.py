@@ -8,13 +8,13 @@ from typing import Any
 
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.audio_codec import Base64Chunker, stream_header
-from omni_audio.serving.chat import as_api_error, sse_event
+from omni_audio.serving.chat import as_api_error, call_object, sse_event
 from omni_audio.serving.choices import NumberedPiece
 from omni_audio.serving.logprobs import logprobs_object
-from omni_audio.serving.pieces import AnswerPiece, AudioPiece, CallPiece, EndPiece, TextPiece
+from omni_audio.serving.pieces import AnswerPiece, AudioPiece, EndPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import Stream
-from omni_audio.serving.tool_calls import MadeCall
+from omni_audio.serving.tool_calls import CallDelta, CallPiece, CallStart
 from omni_audio.serving.word_times import WordTimes
 
 DONE = b"data: [DONE]\n\n"
@@ -80,7 +80,7 @@ class _ChunkWriter:
     def _open(self, first: AnswerPiece) -> list[bytes]:
         """The chunk with the role, and the header of the file if the format has one."""
         delta: dict[str, Any] = {"role": "assistant", "content": "", "refusal": None}
-        if isinstance(first, CallPiece):
+        if isinstance(first, CallStart):
             delta["content"] = None
             return [self._chunk(delta)]
         if self._plan.output_format is None:
@@ -99,28 +99,23 @@ class _ChunkWriter:
             return [self._chunk({"audio": {"transcript": piece.text}}, logprobs=logprobs, times=times)]
         if isinstance(piece, AudioPiece):
             return self._data(self._base64.feed(piece.data))
-        if isinstance(piece, CallPiece):
-            return self._call(piece.call)
+        if isinstance(piece, CallStart | CallDelta):
+            return [self._chunk(self._call(piece))]
         return self._end(piece)
 
     def _data(self, text: str) -> list[bytes]:
         return [self._chunk({"audio": {"data": text}})] if text else []
 
-    def _call(self, call: MadeCall) -> list[bytes]:
+    def _call(self, piece: CallPiece) -> dict[str, Any]:
+        """The delta of a call that begins, or of more of its arguments."""
+        if isinstance(piece, CallStart):
+            call = call_object(piece)
+            self._num_calls += 1
+        else:
+            call = {"function": {"arguments": piece.arguments}}
         if self._plan.calls_are_functions:
-            opening = {"name": call.name, "arguments": ""}
-            deltas = [{"function_call": opening}, {"function_call": {"arguments": call.arguments}}]
-            return [self._chunk(delta) for delta in deltas]
-        index = self._num_calls
-        self._num_calls += 1
-        opening = {
-            "index": index,
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": ""},
-        }
-        arguments = {"index": index, "function": {"arguments": call.arguments}}
-        return [self._chunk({"tool_calls": [opening]}), self._chunk({"tool_calls": [arguments]})]
+            return {"function_call": call["function"]}
+        return {"tool_calls": [{"index": self._num_calls - 1, **call}]}
 
     def _end(self, piece: EndPiece) -> list[bytes]:
         chunks: list[bytes] = []

@@ -391,7 +391,7 @@ def _delta(event: TextToken | ToolToken | AudioFrame, piece: Piece) -> StreamEve
     if isinstance(event, TextToken):
         return TextDelta(piece.text, logprobs=piece.logprobs)
     if isinstance(event, ToolToken):
-        return ToolDelta(piece.tool)
+        return ToolDelta(piece.tool, piece.starts_call)
     assert piece.pcm_S is not None
     return AudioDelta(_samples(piece.pcm_S))
 

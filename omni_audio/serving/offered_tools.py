@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from omni_audio.model.request import MAX_CALLS
 from omni_audio.serving.errors import ApiError, invalid_value, unsupported
 from omni_audio.serving.json_schemas import check_schema
 from omni_audio.serving.schemas import (
@@ -20,14 +21,19 @@ from omni_audio.serving.schemas import (
 
 @dataclass(frozen=True, slots=True)
 class OfferedTools:
-    """What may be called: name -> schema of the arguments, None for any object; and whether one must be."""
+    """What may be called: name -> schema of the arguments, None for any object; whether one must be, and how often."""
 
     schemas: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     is_required: bool = False
+    max_calls: int = 1
 
 
-def offered_tools(request: ChatRequest) -> OfferedTools:
-    """Takes tools with tool_choice, or functions with function_call.
+def offered_tools(request: ChatRequest, usual_max_calls: int) -> OfferedTools:
+    """Takes tools with tool_choice and parallel_tool_calls, or functions with function_call.
+
+    Args:
+        request: the checked body.
+        usual_max_calls: how many calls an answer of the build may hold where the request does not say.
 
     Raises:
         ApiError: 400, both are there, a name is there twice or is chosen and not there, a schema is refused, or the
@@ -44,17 +50,20 @@ def offered_tools(request: ChatRequest) -> OfferedTools:
     choice = request.function_call if request.functions is not None else request.tool_choice
     if choice == "none":
         return OfferedTools()
+    max_calls = {None: usual_max_calls, True: MAX_CALLS, False: 1}[request.parallel_tool_calls]
     if isinstance(choice, AllowedTools):
         param, wanted = "tool_choice.allowed_tools.tools", choice.allowed_tools
         chosen: dict[str, dict[str, Any] | None] = {}
         for index, tool in enumerate(wanted.tools):
             chosen |= _only(schemas, tool.function.name, f"{param}[{index}].function.name", "tools").schemas
-        return OfferedTools(chosen, wanted.mode == "required")
+        return OfferedTools(chosen, wanted.mode == "required", max_calls)
     if isinstance(choice, NamedToolChoice):
         return _only(schemas, choice.function.name, "tool_choice.function.name", "tools")
     if isinstance(choice, NamedFunction):
         return _only(schemas, choice.name, "function_call.name", "functions")
-    return OfferedTools(schemas, choice == "required")
+    if request.functions is not None:
+        return OfferedTools(schemas)
+    return OfferedTools(schemas, choice == "required", max_calls)
 
 
 def _schemas(request: ChatRequest) -> dict[str, dict[str, Any] | None]:

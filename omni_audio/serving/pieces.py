@@ -22,7 +22,7 @@ from omni_audio.serving.stream import (
     TextDelta,
     ToolDelta,
 )
-from omni_audio.serving.tool_calls import MadeCall, parse_tool_call
+from omni_audio.serving.tool_calls import CallDelta, CallStart, GrowingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,6 @@ class AudioPiece:
 
 
 @dataclass(frozen=True, slots=True)
-class CallPiece:
-    """A whole, checked tool call."""
-
-    call: MadeCall
-
-
-@dataclass(frozen=True, slots=True)
 class EndPiece:
     """The last piece, with the finish_reason and the frames of the whole sound."""
 
@@ -59,7 +52,7 @@ class EndPiece:
     num_frames: int = 0
 
 
-AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallPiece | EndPiece
+AnswerPiece: TypeAlias = TextPiece | AudioPiece | CallStart | CallDelta | EndPiece
 
 
 async def answer_pieces(
@@ -69,11 +62,11 @@ async def answer_pieces(
 
     Raises:
         StreamFailedError: the stream ended by a fault.
-        ApiError: 500, the model's tool call is invalid; 400, the form that was asked for cannot be followed.
+        ApiError: 500, a tool call of the model is invalid; 400, the form that was asked for cannot be followed.
     """
     stop, held = StopFilter(plan.stop), HeldLogprobs()
     sound: AnswerSound | None = None
-    call_text = ""
+    call: GrowingCall | None = None
     try:
         if plan.output_format is not None:
             sound = AnswerSound(plan.output_format)
@@ -88,7 +81,13 @@ async def answer_pieces(
                     yield EndPiece("stop")
                     return
             elif isinstance(event, ToolDelta):
-                call_text += event.text
+                if event.starts_call:
+                    for piece in call.finish() if call is not None else []:
+                        yield piece
+                    call = GrowingCall(plan.tools)
+                assert call is not None
+                for piece in call.feed(event.text):
+                    yield piece
             elif isinstance(event, AudioDelta) and sound is not None:
                 if data := sound.feed(event.pcm_S):
                     yield AudioPiece(data)
@@ -96,8 +95,9 @@ async def answer_pieces(
                 last = TextPiece(stop.finish(), held.rest(), stream.delivered.audio_frames)
                 if last.text or last.logprobs:
                     yield last
-                if event.reason == "tool_calls":
-                    yield CallPiece(parse_tool_call(call_text, plan.tools))
+                if call is not None:
+                    for piece in call.finish() if event.reason == "tool_calls" else call.cut():
+                        yield piece
                 if sound is not None and (data := sound.finish()):
                     yield AudioPiece(data)
                 yield EndPiece(plan.finish_reason(event.reason), stream.delivered.audio_frames)

@@ -1,8 +1,8 @@
 """From a checked request to a plan of the answer: what is served of the contract, and with which defaults.
 
-Accepted without effect: store, metadata, parallel_tool_calls (a reply holds at most one call),
-stream_options.include_obfuscation, and every field that the schema does not know. Of a tool only the name
-reaches the model; its description is not shown. Its parameters are not shown either, but a call keeps to them.
+Accepted without effect: store, metadata, stream_options.include_obfuscation, and every field that the schema does
+not know. Of a tool only the name reaches the model; its description is not shown. Its parameters are not shown
+either, but a call keeps to them.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def plan_answer(
     limits: RequestLimits,
     transcript_of: TranscriptLookup,
     clips: Clips,
+    usual_max_calls: int,
 ) -> AnswerPlan:
     """Decides what will be generated. Decodes the request's clips, so keep it off the event loop.
 
@@ -103,13 +104,14 @@ def plan_answer(
         limits: of this server.
         transcript_of: finds the words of an earlier spoken answer by id, given the parameter's path.
         clips: decodes those of this request.
+        usual_max_calls: how many calls an answer of the build may hold where the request does not say.
 
     Raises:
         ApiError: 400 for what is not served or does not fit together, 404 for an unknown earlier answer.
     """
     output_format = _output_format(request, limits)
     speed = _speed(request, output_format)
-    offered = offered_tools(request)
+    offered = offered_tools(request, usual_max_calls)
     max_total = _max_total_tokens(request)
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if stop and output_format is not None:
@@ -129,6 +131,7 @@ def plan_answer(
         mode=Mode.REPLY_TEXT if output_format is None else Mode.REPLY_AUDIO,
         tools=bool(offered.schemas),
         tool_required=offered.is_required,
+        max_calls=offered.max_calls,
         temperature=temperature,
         top_p=1.0 if request.top_p is None else request.top_p,
         speed=speed,

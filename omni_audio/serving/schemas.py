@@ -8,14 +8,12 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from omni_audio.audio.units import MAX_SPEED, MIN_SPEED
+from omni_audio.model.request import MAX_CALLS
 from omni_audio.serving.errors import ApiError
 
 MAX_INT64 = 2**63 - 1
 MAX_MESSAGES_AND_PARTS = 65_536
 """Of one request: each message takes two positions at least, and 131 072 are the most that any server here reads."""
-
-MAX_CALLS = 128
-"""Of one earlier answer: as many as there may be tools."""
 
 MAX_CALLS_OF_ALL = 8192
 """Of all earlier answers together; with names and arguments more of them hardly fit into a prompt."""

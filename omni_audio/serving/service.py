@@ -180,7 +180,7 @@ class ChatService:
 
         def make_plan(budget: PromptBudget) -> AnswerPlan:
             clips = Clips(parts, limits, self.decoder, budget)
-            return plan_answer(request, limits, transcript_of, clips)
+            return plan_answer(request, limits, transcript_of, clips, self.assistant.max_calls)
 
         return await self.open_plan(request.model, make_plan, owner, param="messages")
 

@@ -34,9 +34,10 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolDelta:
-    """Some characters of a tool call's JSON text."""
+    """Some characters of a tool call's JSON text, perhaps none; `starts_call` with the first of each call."""
 
     text: str
+    starts_call: bool
     num_tokens: int = 1
 
 

@@ -7,11 +7,12 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn, TypeAlias
 
 from omni_audio.serving.errors import ApiError, server_error
 
 _BEFORE_NAME, _BEFORE_ARGUMENTS = '{"name":', ',"arguments":'
+_OPENING = re.compile(r'\{"name":"([^"\\]*)","arguments":')
 _STRINGS_AND_BLANKS = re.compile(r'"(?:[^"\\]|\\.)*"|[ \t\r\n]+')
 
 
@@ -48,45 +49,98 @@ def call_text(name: str, arguments: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeCall:
-    """A call that the model made, checked."""
+class CallStart:
+    """A call of an offered tool begins; its arguments follow."""
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """Some more letters, at least one, of the arguments of the newest call."""
+
     arguments: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """The call as it stands in an answer's message."""
-        return {"id": self.id, "type": "function", "function": self.as_function()}
 
-    def as_function(self) -> dict[str, Any]:
-        """Name and arguments alone: all of the call in its deprecated form."""
-        return {"name": self.name, "arguments": self.arguments}
+CallPiece: TypeAlias = CallStart | CallDelta
 
 
-def parse_tool_call(raw: str, offered: Collection[str]) -> MadeCall:
-    """Checks the model's text.
+class GrowingCall:
+    """A call that the model is making: its name once that is whole, then its arguments letter by letter.
+
+    The last letter that came is held back, since it may be the brace that closes the call and is no argument.
 
     Args:
-        raw: `{"name":...,"arguments":{...}}`, in this order, without blanks outside strings, nothing more.
         offered: names of the tools in the request.
-
-    Raises:
-        ApiError: 500 invalid_tool_call: no guess is made at what the model may have meant.
     """
+
+    def __init__(self, offered: Collection[str]) -> None:
+        self._offered = offered
+        self._raw = ""
+        self._num_given: int | None = None
+        """Letters that were given or are no arguments; None until the name is whole."""
+
+    def feed(self, text: str) -> list[CallPiece]:
+        """What further letters complete.
+
+        Raises:
+            ApiError: 500 invalid_tool_call: the call names a tool that was not offered.
+        """
+        self._raw += text
+        made: list[CallPiece] = []
+        if self._num_given is None:
+            opening = _OPENING.match(self._raw)
+            if opening is None:
+                return made
+            name = opening[1]
+            _check_name(name, self._offered)
+            made.append(CallStart(f"call_{secrets.token_hex(12)}", name))
+            self._num_given = opening.end()
+        return made + self._given_up_to(len(self._raw) - 1)
+
+    def finish(self) -> list[CallPiece]:
+        """What was held back of a call that the model has ended.
+
+        Raises:
+            ApiError: 500 invalid_tool_call: its text is not `{"name":...,"arguments":{...}}`, in this order,
+                without blanks outside strings and with nothing behind it.
+        """
+        _check_call(self._raw, self._offered)
+        return self._given_up_to(len(self._raw) - 1)
+
+    def cut(self) -> list[CallPiece]:
+        """What was held back of a call that a limit has ended, whole or not."""
+        try:
+            return self.finish()
+        except ApiError:
+            return self._given_up_to(len(self._raw))
+
+    def _given_up_to(self, end: int) -> list[CallPiece]:
+        if self._num_given is None or self._num_given >= end:
+            return []
+        start, self._num_given = self._num_given, end
+        return [CallDelta(self._raw[start:end])]
+
+
+def _check_call(raw: str, offered: Collection[str]) -> None:
+    """Raises ApiError unless the text is a whole call: no guess is made at what the model may have meant."""
     try:
         name, name_end = _JSON.raw_decode(raw, len(_BEFORE_NAME))
         start = name_end + len(_BEFORE_ARGUMENTS)
         arguments, end = _JSON.raw_decode(raw, start)
     except (ValueError, RecursionError):
         raise _invalid("its text is not JSON") from None
-    if (raw[: len(_BEFORE_NAME)], raw[name_end:start], raw[end:]) != (_BEFORE_NAME, _BEFORE_ARGUMENTS, "}"):
+    if (raw[:start], raw[end:]) != (f'{_BEFORE_NAME}"{name}"{_BEFORE_ARGUMENTS}', "}"):
         raise _invalid("it is not an object of name and arguments")
-    if not isinstance(name, str) or name not in offered:
-        raise _invalid("it names a tool that was not offered")
+    _check_name(name, offered)
     if not isinstance(arguments, dict):
         raise _invalid("its arguments are not an object")
-    return MadeCall(f"call_{secrets.token_hex(12)}", name, raw[start:end])
+
+
+def _check_name(name: str, offered: Collection[str]) -> None:
+    if name not in offered:
+        raise _invalid("it names a tool that was not offered")
 
 
 def _invalid(reason: str) -> ApiError:

@@ -9,6 +9,7 @@ from omni_audio.model.assistant import Role, Turn
 from omni_audio.serving.clips import DATA_URI, Clips
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
+    MAX_ECHO_CHARS,
     AssistantMessage,
     CalledFunction,
     FilePart,
@@ -18,6 +19,7 @@ from omni_audio.serving.schemas import (
     RefusalPart,
     SystemMessage,
     TextPart,
+    ToolCall,
     ToolMessage,
     UserMessage,
 )
@@ -47,35 +49,94 @@ def turns_of(messages: Sequence[Message], transcript_of: TranscriptLookup, clips
         ApiError: 400 with the path of the message at fault; 404 for an unknown earlier answer.
     """
     turns: list[Turn] = []
-    call_ids: set[str] = set()
+    called: _Called | None = None
     called_functions: set[str] = set()
     for index, message in enumerate(messages):
         param = f"messages[{index}]"
+        if not isinstance(message, ToolMessage) and called is not None:
+            turns += called.results()
+            called = None
         if isinstance(message, SystemMessage):
             turns.append(Turn(role=Role.SYSTEM, text=_joined(message.content)))
         elif isinstance(message, UserMessage):
             turns += _user_turns(message, param, clips)
         elif isinstance(message, AssistantMessage):
             turns += _assistant_turns(message, param, transcript_of)
-            call_ids.update(call.id for call in message.tool_calls or [])
+            if message.tool_calls is not None:
+                called = _Called(message.tool_calls, f"{param}.tool_calls")
             if message.function_call is not None:
                 called_functions.add(message.function_call.name)
         elif isinstance(message, ToolMessage):
-            if message.tool_call_id not in call_ids:
-                name = f"{param}.tool_call_id"
-                text = (
-                    f"Invalid '{name}': no earlier assistant message made that call. Send that message too."
-                )
+            name = f"{param}.tool_call_id"
+            if called is None:
+                text = f"Invalid '{name}': no calls of an assistant message stand before it. Send that message too."
                 raise invalid_value(name, text)
-            turns.append(Turn(role=Role.TOOL, text=_joined(message.content)))
+            called.take(message, name)
         elif isinstance(message, FunctionMessage):
             if message.name not in called_functions:
                 name = f"{param}.name"
                 text = f"Invalid '{name}': no earlier assistant message called it. Send that message too."
                 raise invalid_value(name, text)
             turns.append(Turn(role=Role.TOOL, text=message.content or ""))
+    if called is not None:
+        turns += called.results()
     clips.require_all_used()
     return turns
+
+
+class _Called:
+    """The calls of one assistant message, and the results that follow it in any order.
+
+    Args:
+        calls: at least one.
+        param: their path.
+
+    Raises:
+        ApiError: 400, two calls have the same id.
+    """
+
+    def __init__(self, calls: Sequence[ToolCall], param: str) -> None:
+        self._param = param
+        self._texts: dict[str, str | None] = {}
+        for index, call in enumerate(calls):
+            if call.id in self._texts:
+                name = f"{param}[{index}].id"
+                raise invalid_value(
+                    name, f"Invalid '{name}': another call has it. Send the ids as they came."
+                )
+            self._texts[call.id] = None
+
+    def take(self, message: ToolMessage, param: str) -> None:
+        """Takes a result.
+
+        Raises:
+            ApiError: 400, there is no such call, or it has a result already.
+        """
+        if message.tool_call_id not in self._texts:
+            text = f"Invalid '{param}': the assistant message before it made no such call. Send the id of one it made."
+            raise invalid_value(param, text)
+        if self._texts[message.tool_call_id] is not None:
+            text = f"Invalid '{param}': that call has its result already. Send one message for each call."
+            raise invalid_value(param, text)
+        self._texts[message.tool_call_id] = _joined(message.content)
+
+    def results(self) -> list[Turn]:
+        """A turn for each result, in the order of the calls.
+
+        Raises:
+            ApiError: 400, a call has none.
+        """
+        turns = []
+        for index, (call_id, text) in enumerate(self._texts.items()):
+            if text is None:
+                name = f"{self._param}[{index}].id"
+                message = (
+                    f"Invalid '{name}': no tool message with the result of {call_id[:MAX_ECHO_CHARS]!r} follows. "
+                    "Send one for each call, right behind the assistant message."
+                )
+                raise invalid_value(name, message)
+            turns.append(Turn(role=Role.TOOL, text=text))
+        return turns
 
 
 def _user_turns(message: UserMessage, param: str, clips: Clips) -> list[Turn]:
@@ -119,10 +180,14 @@ def _assistant_turns(message: AssistantMessage, param: str, transcript_of: Trans
         text = transcript_of(message.audio.id, param=f"{param}.audio.id")
     if text:
         turns.append(Turn(role=Role.ASSISTANT, text=text))
-    for index, call in enumerate(message.tool_calls or []):
-        turns.append(_call_turn(call.function, f"{param}.tool_calls[{index}].function"))
+    called = [
+        (call.function, f"{param}.tool_calls[{index}].function")
+        for index, call in enumerate(message.tool_calls or [])
+    ]
     if message.function_call is not None:
-        turns.append(_call_turn(message.function_call, f"{param}.function_call"))
+        called.append((message.function_call, f"{param}.function_call"))
+    if called:
+        turns.append(Turn(role=Role.ASSISTANT, tool_calls=[_call_json(*each) for each in called]))
     if not turns and message.content is None:
         name = f"{param}.content"
         text = f"Missing '{name}': an assistant message needs content, audio, tool_calls or function_call."
@@ -130,9 +195,9 @@ def _assistant_turns(message: AssistantMessage, param: str, transcript_of: Trans
     return turns
 
 
-def _call_turn(function: CalledFunction, param: str) -> Turn:
+def _call_json(function: CalledFunction, param: str) -> str:
     try:
-        return Turn(role=Role.ASSISTANT, tool_call=call_text(function.name, function.arguments))
+        return call_text(function.name, function.arguments)
     except ValueError as error:
         name = f"{param}.arguments"
         raise invalid_value(name, f"Invalid '{name}': {error}. Send it as it came.") from None

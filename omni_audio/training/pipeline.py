@@ -31,6 +31,7 @@ from omni_audio.data.teachers import load_teacher
 from omni_audio.data.tokenizer_data import AcousticCollate
 from omni_audio.model.build import (
     CONFIG,
+    PARALLEL_CALLS,
     TEXT,
     load_card,
     load_tokenizer,
@@ -134,7 +135,7 @@ class Run:
             config.model.facts(),
             config.model_loss,
             config.model_training,
-            data.tasks,
+            data.tasks.facts(),
             config.seed,
             *base_facts(config),
         )
@@ -335,7 +336,8 @@ class Run:
             model = merged_model(self.config, self._trained_file)
         folder = self.folders["build"] / f"omni-audio-{self.config.size}-{datetime.date.today().isoformat()}"
         text = TextTokenizer.load(self.folders["model"] / TEXT)
-        card = self._card(self.config.size, model) | {TRAINED_WEIGHTS: weights_hash(state)}
+        learnt = {PARALLEL_CALLS: self.config.data.tasks.parallel_calls}
+        card = self._card(self.config.size, model) | learnt | {TRAINED_WEIGHTS: weights_hash(state)}
         save_build(folder, tokenizer, model, text, card, self.config.tokenizer_storage)
         print(f"build: {folder}", flush=True)
         return folder

@@ -148,9 +148,13 @@ class ScriptedGenerator:
         for kind, value in self.script:
             if kind == "text":
                 yield from (TextToken(slot, token, logprobs) for token in self.assistant.text.encode(value))
-            elif kind == "tool":
+            elif kind in ("tool", "more_tool"):
                 ids = self.assistant.text.encode(value)
-                yield from (ToolToken(slot, token, index == 0) for index, token in enumerate(ids))
+                starts = kind == "tool"
+                yield from (ToolToken(slot, token, starts and index == 0) for index, token in enumerate(ids))
+            elif kind == "tool_until":
+                while not value.is_set():
+                    yield ToolToken(slot, self.assistant.text.encode(" ")[0], False)
             elif kind == "until":
                 while not value.is_set():
                     yield TextToken(slot, self.assistant.text.encode("x")[0])

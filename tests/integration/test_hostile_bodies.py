@@ -205,6 +205,13 @@ def test_class_17_control_words_stay_text(hostile_server, words):
         ({"role": "assistant"}, "content"),
         ({"role": "tool", "content": "x"}, "tool_call_id"),
         ({"role": "tool", "content": "x", "tool_call_id": "call_1"}, "tool_call_id"),
+        (
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            "tool_calls[0].id",
+        ),
         ({"role": "function", "content": "x", "name": "f"}, "name"),
         ({"role": "user", "content": [{"type": "hologram"}]}, "content[0].type"),
     ],

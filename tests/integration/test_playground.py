@@ -333,6 +333,45 @@ def test_the_spoken_word_is_marked_from_the_first_to_the_last(watched, scripted_
         assert page.evaluate("window.marked") == WORDS.split()
 
 
+def test_several_calls_are_shown_and_each_needs_its_result(watched, scripted_server):
+    """What is asked instead of giving the results leaves the calls out, which no server would take."""
+    with scripted_server([CALL[0], ("tool", CALL[0][1].replace("5", "7")), CALL[1]]) as url:
+        watched.open(url)
+        page = watched.page
+        page.click("#example-tools")
+        watched.send("set two timers")
+        watched.wait_for_status("The answer calls set_timer, set_timer.")
+        shown = [json.loads(text) for text in page.locator("li.answer .call pre").all_inner_texts()]
+        assert [arguments["value"] for arguments in shown] == [5, 7]
+        for place, field in enumerate(page.get_by_label("Result of set_timer").all()):
+            field.fill(f"result {place}")
+        watched.click("text=Send the result")
+        watched.wait_for_status("The answer calls set_timer, set_timer.")
+        _, called, *results = watched.bodies[-1]["messages"]
+        ids = [call["id"] for call in called["tool_calls"]]
+        assert [(result["tool_call_id"], result["content"]) for result in results] == [
+            (ids[0], "result 0"),
+            (ids[1], "result 1"),
+        ]
+        watched.send("never mind")
+        watched.wait_for_status("The answer calls set_timer, set_timer.")
+        roles = [message["role"] for message in watched.bodies[-1]["messages"]]
+        assert roles == ["user", "assistant", "tool", "tool", "user"]
+        assert watched.complaints == []
+
+
+def test_a_call_that_a_limit_cut_off_is_no_part_of_the_talk(watched, scripted_server):
+    with scripted_server([("tool", CALL[0][1][:-5]), ("end", "length")]) as url:
+        watched.open(url)
+        watched.page.click("#example-tools")
+        watched.send("set a timer")
+        watched.wait_for_status("A limit cut the call off.")
+        watched.send("once more")
+        watched.wait_for_status("A limit cut the call off.")
+        assert [message["role"] for message in watched.bodies[-1]["messages"]] == ["user"]
+        assert watched.complaints == []
+
+
 def test_a_tool_call_is_shown_and_its_result_sent(watched, scripted_server):
     with scripted_server(CALL) as url:
         watched.open(url)

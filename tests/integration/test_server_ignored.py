@@ -12,7 +12,6 @@ DOCS = Path(__file__).parents[2] / "docs" / "api-status.md"
 TOOL = {"type": "function", "function": {"name": "go", "parameters": {"type": "object", "properties": {}}}}
 CHAT = {"model": "omni-audio", "messages": [USER], "seed": 3, "max_completion_tokens": 12}
 IN_CHAT = {
-    "parallel_tool_calls": False,
     "store": True,
     "metadata": {"a": "b"},
     "user": "me",
@@ -62,19 +61,31 @@ def test_ignored_fields_of_chat_change_nothing(server_url, name):
     assert said(server_url, **CHAT, **given).json()["choices"] == plain
 
 
+def called(url, **fields):
+    """Calls and counts of an answer with tools; the ids of calls are drawn anew each time."""
+    answer = said(url, **{**CHAT, "max_completion_tokens": 60, **fields}).json()
+    (choice,) = answer["choices"]
+    message = choice["message"]
+    calls = [call["function"] for call in message.get("tool_calls", [])] or [message["function_call"]]
+    return calls, choice["finish_reason"], answer["usage"]
+
+
 def test_descriptions_and_obfuscation_change_nothing(server_url):
+    """The tools are offered and one is called, so that what the model is given would show."""
     described = {**TOOL, "function": {**TOOL["function"], "description": "goes " * 50}}
-    old = TOOL["function"]
-    answers = [
-        said(server_url, **CHAT, tools=[tool], tool_choice="none").json()["choices"]
+    plain, again, other = (
+        called(server_url, tools=[tool], tool_choice="required")
+        for tool in (TOOL, described, {**TOOL, "function": {**TOOL["function"], "name": "stop"}})
+    )
+    assert plain == again
+    assert [call["name"] for call in plain[0]] == ["go"]
+    assert other[2]["prompt_tokens"] != plain[2]["prompt_tokens"], "the name reaches the model"
+    plain, again = (
+        called(server_url, functions=[tool["function"]], function_call={"name": "go"})
         for tool in (TOOL, described)
-    ]
-    assert answers[0] == answers[1]
-    answers = [
-        said(server_url, **CHAT, functions=[function], function_call="none").json()["choices"]
-        for function in (old, described["function"])
-    ]
-    assert answers[0] == answers[1]
+    )
+    assert plain == again
+    assert [call["name"] for call in plain[0]] == ["go"]
     sizes = [
         len(said(server_url, **CHAT, stream=True, stream_options={"include_obfuscation": is_wanted}).content)
         for is_wanted in (False, True)

@@ -93,7 +93,7 @@ def test_every_chunk_keeps_to_the_document(post, name):
 
 
 def test_calls_of_a_model_that_calls_keep_to_the_document(scripted_server):
-    with scripted_server([("tool", CALL), ("end", "tool_calls")]) as url:
+    with scripted_server([("tool", CALL), ("tool", CALL), ("end", "tool_calls")]) as url:
         for fields in ({"tools": [TOOL]}, {"functions": [TOOL["function"]]}):
             body = {**CHAT, **fields, "max_tokens": 400}
             plain = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30).json()

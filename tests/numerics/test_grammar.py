@@ -9,6 +9,7 @@ from omni_audio.model.grammar import AnswerGrammar, Grammar, ScriptGrammar
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import LayoutConfig, Mode, SequenceBuilder
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary
+from omni_audio.model.text_form import TextForms
 from omni_audio.tokenizer.tokenizer import AudioCodes
 
 VOCABULARY = Vocabulary(num_text=300, num_semantic=16)
@@ -155,6 +156,41 @@ def test_a_script_is_words_of_ids(script: list) -> None:
 def test_tool_calls_are_allowed(mode: Mode, required: bool, tiny_text: TextTokenizer) -> None:
     builder = opened(mode, tiny_text).answer_tool_call('{"name":"set_light","arguments":{}}').end()
     assert finish_of(builder, mode, tools=True, tool_required=required) is FinishReason.TOOL_CALLS
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLY_TEXT, Mode.REPLY_AUDIO])
+def test_an_answer_holds_as_many_calls_as_the_request_allows(mode: Mode, tiny_text: TextTokenizer) -> None:
+    for num_calls in range(1, 4):
+        builder = opened(mode, tiny_text)
+        for _ in range(num_calls):
+            builder.answer_tool_call("{}")
+        builder.end()
+        for max_calls in range(1, 4):
+            facts = {"tools": True, "max_calls": max_calls}
+            if num_calls <= max_calls:
+                assert finish_of(builder, mode, **facts) is FinishReason.TOOL_CALLS
+            else:
+                with pytest.raises(AssertionError, match=r"in Phase\.TOOL"):
+                    finish_of(builder, mode, **facts)
+    with pytest.raises(ValueError, match=r"max_calls = 0 is not allowed: expected 1 to 128"):
+        GenerationRequest(mode=mode, tools=True, max_calls=0)
+
+
+def test_a_call_begins_only_behind_a_whole_one(tiny_text: TextTokenizer) -> None:
+    """As its form says; what is taken at last is the next call, which begins its own form."""
+    form = TextForms(tiny_text, VOCABULARY.num_text).call({"dim": None})
+    request = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True, max_calls=2, call_form=form)
+    grammar = AnswerGrammar(VOCABULARY, LayoutConfig(), request)
+    for number in range(2):
+        assert allowed_ids(grammar)[Special.TOOL_CALL]
+        grammar.push(Special.TOOL_CALL)
+        for token in tiny_text.encode('{"name":"dim","arguments":{"to":5}}'):
+            allowed = allowed_ids(grammar)
+            assert not allowed[[Special.TOOL_CALL, Special.END]].any()
+            assert allowed[token]
+            grammar.push(token)
+        marker = [Special.TOOL_CALL] if number == 0 else []
+        assert np.flatnonzero(allowed_ids(grammar)).tolist() == sorted([Special.END, *marker])
 
 
 def test_what_the_format_has_no_place_for_is_refused() -> None:

@@ -4,11 +4,14 @@ import errno
 import gzip
 import json
 import os
+import shutil
 import wave
 
 import pytest
+from drawn_streams import prefer
 
 from omni_audio.cli import arguments, builds, main, train
+from omni_audio.model.text import Special
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +275,22 @@ def test_build_info_takes_a_tokenizer_alone_and_counts_voices(in_empty_folder, c
     assert "ann" not in printed
     assert main.main(["build-info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["voices"]["train"] == {"ann": 3, "bob": 1}
+
+
+def test_chat_prints_every_call_of_a_build_that_learnt_several(
+    in_empty_folder, tiny_build, capsys, monkeypatch
+):
+    """The network calls until a limit ends it."""
+    prefer(Special.TOOL_CALL, monkeypatch)
+    learnt = in_empty_folder / "builds/learnt"
+    shutil.copytree(tiny_build, learnt)
+    card = json.loads((learnt / "card.json").read_text())
+    (learnt / "card.json").write_text(json.dumps(card | {"parallel_calls": True}))
+    for build, is_learnt in ((tiny_build, False), (learnt, True)):
+        assert main.main(["chat", "--text", "on", "--tool", "set_volume", "--build", str(build)]) == 0
+        calls = [line for line in capsys.readouterr().out.splitlines() if line.startswith("call: ")]
+        assert "set_volume" in calls[0]
+        assert (len(calls) > 1) == is_learnt
 
 
 @pytest.mark.parametrize("words", [["say", "on"], ["chat", "--text", "on"]])

@@ -11,7 +11,8 @@ from lhotse import AudioSource, CutSet, MonoCut, Recording
 from omni_audio.config.load import load_config
 from omni_audio.config.schema import RootConfig
 from omni_audio.data.corpora.manifests import whole_cut
-from omni_audio.model.build import save_tokenizer_build
+from omni_audio.data.datamodule import TaskMixConfig
+from omni_audio.model.build import load_card, save_tokenizer_build
 from omni_audio.model.text import TextTokenizer
 from omni_audio.plain import leaves, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -63,6 +64,30 @@ def test_semantic_cuts_beside_a_taken_tokenizer_are_refused(tmp_path: Path) -> N
 def test_what_is_off_is_no_part_of_a_fingerprint(tmp_path: Path) -> None:
     assert "clean_targets" not in config_of(tmp_path).tokenizer_loss.facts()
     assert config_of(tmp_path, "tokenizer_loss.clean_targets=true").tokenizer_loss.facts()["clean_targets"]
+
+
+def test_parallel_calls_are_part_of_a_fingerprint_only_where_they_are_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings that were begun before there were any go on."""
+    domain = "data.corpus.domain=assistant"
+    sequential, parallel = (
+        Run(config_of(tmp_path, domain, f"data.tasks.parallel_calls={on}"), never) for on in ("false", "true")
+    )
+    assert sequential.model_print != parallel.model_print
+    assert sequential.semantic_print == parallel.semantic_print
+    plain = to_plain(sequential.config.data.tasks)
+    del plain["parallel_calls"]
+    monkeypatch.setattr(TaskMixConfig, "facts", lambda self: plain)
+    assert Run(sequential.config, never).model_print == sequential.model_print
+    with pytest.raises(ValueError, match=r"data\.tasks\.parallel_calls = True .*domain=assistant"):
+        config_of(tmp_path, "data.tasks.parallel_calls=true")
+
+
+@pytest.mark.parametrize("is_parallel", [True, False])
+def test_the_card_says_whether_several_calls_were_learnt(trained: Run, is_parallel: bool) -> None:
+    trained.config.data.tasks.parallel_calls = is_parallel
+    assert load_card(trained.build())["parallel_calls"] is is_parallel
 
 
 @pytest.mark.parametrize("experiment", ["demo", "nano"])

@@ -20,7 +20,7 @@ from omni_audio.serving.audio_codec import (
 from omni_audio.serving.auth import API_KEYS_ENV, KeyRing
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stop import StopFilter
-from omni_audio.serving.tool_calls import call_text, parse_tool_call
+from omni_audio.serving.tool_calls import CallDelta, CallStart, GrowingCall, call_text
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
@@ -67,10 +67,44 @@ def test_wav_is_readable():
         assert file.readframes(480) == b"\x01\x02" * 480
 
 
-def test_tool_call_is_read_strictly():
-    call = parse_tool_call('{"name":"f","arguments":{"b":1,"a":[true]}}', ["f"])
-    assert (call.name, call.arguments) == ("f", '{"b":1,"a":[true]}')
-    assert call.id.startswith("call_")
+def call_of(raw, size=1, is_cut=False):
+    """Name and arguments of a call that comes in bits; its pieces are checked."""
+    call = GrowingCall({"f"})
+    made = [piece for start in range(0, len(raw), size) for piece in call.feed(raw[start : start + size])]
+    made += call.cut() if is_cut else call.finish()
+    if not made:
+        return None
+    opening, *deltas = made
+    assert isinstance(opening, CallStart)
+    assert opening.id.startswith("call_")
+    assert all(isinstance(delta, CallDelta) and delta.arguments for delta in deltas)
+    return opening.name, "".join(delta.arguments for delta in deltas)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_tool_call_is_read_strictly(size):
+    raw = '{"name":"f","arguments":{"b":1,"a":[true,"}"]}}'
+    assert call_of(raw, size) == ("f", '{"b":1,"a":[true,"}"]}')
+    assert call_of(raw, size, is_cut=True) == ("f", '{"b":1,"a":[true,"}"]}')
+
+
+def test_arguments_come_as_soon_as_they_are_known():
+    call = GrowingCall({"f"})
+    assert call.feed('{"name":"f","argu') == []
+    assert [type(piece) for piece in call.feed('ments":')] == [CallStart]
+    assert call.feed('{"a') == [CallDelta('{"')]
+    assert call.feed("") == []
+    assert call.feed('":1}') == [CallDelta('a":1')]
+    assert call.feed("}") == [CallDelta("}")]
+    assert call.finish() == []
+
+
+def test_what_a_limit_cuts_off_stands_as_far_as_it_came():
+    whole = '{"name":"f","arguments":{"a":"}"}}'
+    start = whole.index('{"a"')
+    for end in range(len(whole) + 1):
+        wanted = None if end < start else ("f", whole[start : min(end, len(whole) - 1)])
+        assert call_of(whole[:end], is_cut=True) == wanted
 
 
 def test_numbers_of_a_call_stay_as_they_were_written():
@@ -78,7 +112,7 @@ def test_numbers_of_a_call_stay_as_they_were_written():
         '{"big":123456789012345678901234567890,"huge":1e999,"long":0.12345678901234567890,"s":"\\ud800"}'
     )
     raw = f'{{"name":"f","arguments":{arguments}}}'
-    assert parse_tool_call(raw, ["f"]).arguments == arguments
+    assert call_of(raw) == ("f", arguments)
     assert call_text("f", arguments) == raw
 
 
@@ -105,12 +139,13 @@ def test_calls_that_come_back_stand_as_in_training():
         '{"name":"f","arguments":{"x":NaN}}',
         '{"name":"f","arguments":{},"more":1}',
         '{"arguments":{},"name":"f"}',
+        '{"name":"\\u0066","arguments":{}}',
         '{"name":"f","arguments":' + "[" * 100_000,
     ],
 )
 def test_invalid_tool_call_is_an_error(raw):
     with pytest.raises(ApiError) as caught:
-        parse_tool_call(raw, {"f"})
+        call_of(raw, size=10)
     assert (caught.value.status, caught.value.code) == (500, "invalid_tool_call")
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from plans import USER
 from plans import plan_of as plan
@@ -92,6 +94,26 @@ def test_tool_choice(choice, names, required):
     assert list(made.tools) == names
     assert made.generation.tools == bool(names)
     assert made.generation.tool_required == required
+
+
+ONLY_LIGHT = {"type": "function", "function": {"name": "set_light"}}
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [ONLY_LIGHT]}}
+
+
+@pytest.mark.parametrize("usual", [1, 128])
+@pytest.mark.parametrize("choice", [None, "auto", "required", ALLOWED])
+def test_how_many_calls_an_answer_may_hold(usual, choice):
+    """Where the client does not say, what the build learnt decides; a tool by name is called once."""
+
+    def calls_of(**fields):
+        return plan(usual_max_calls=usual, **fields).generation.max_calls
+
+    assert calls_of(tools=TOOLS, tool_choice=choice) == usual
+    assert calls_of(tools=TOOLS, tool_choice=choice, parallel_tool_calls=None) == usual
+    assert calls_of(tools=TOOLS, tool_choice=choice, parallel_tool_calls=True) == 128
+    assert calls_of(tools=TOOLS, tool_choice=choice, parallel_tool_calls=False) == 1
+    assert calls_of(tools=TOOLS, tool_choice=ONLY_LIGHT, parallel_tool_calls=True) == 1
+    assert calls_of(functions=FUNCTIONS, parallel_tool_calls=True) == 1
 
 
 def test_times_of_words_are_for_streamed_sound():
@@ -213,8 +235,59 @@ def test_turns_keep_the_order_of_the_conversation():
     ]
     assert turns[0].text == "be\nbrief"
     assert turns[1].text == "a\nb"
-    assert turns[3].tool_call == '{"name":"set_timer","arguments":{"label":"\\u00e9"}}'
+    assert turns[3].tool_calls == ['{"name":"set_timer","arguments":{"label":"\\u00e9"}}']
     assert turns[5].text == "words of audio_1"
+
+
+def call(call_id, name="set_timer"):
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+
+
+def called(*calls):
+    return {"role": "assistant", "tool_calls": list(calls)}
+
+
+def result(call_id, content="ok"):
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_results_stand_in_the_order_of_the_calls(order):
+    results = [result("a", "1"), result("b", "2"), result("c", "3")]
+    messages = [USER, called(call("a"), call("b", "set_light"), call("c")), *(results[i] for i in order)]
+    again = [called(call("a")), result("a", "4"), USER]
+    turns = plan(messages=[*messages, *again]).turns
+    assert [turn.role for turn in turns[1:5]] == [Role.ASSISTANT, *[Role.TOOL] * 3]
+    assert [json.loads(text)["name"] for text in turns[1].tool_calls] == [
+        "set_timer",
+        "set_light",
+        "set_timer",
+    ]
+    assert [turn.text for turn in turns[2:5]] == ["1", "2", "3"]
+    assert (turns[5].role, turns[6].text, turns[7].text) == (Role.ASSISTANT, "4", "hi")
+
+
+TWO_CALLS = called(call("a"), call("b"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "param", "told"),
+    [
+        ([TWO_CALLS], "messages[1].tool_calls[0].id", "'a'"),
+        ([TWO_CALLS, result("a")], "messages[1].tool_calls[1].id", "'b'"),
+        ([TWO_CALLS, result("a"), USER, result("b")], "messages[1].tool_calls[1].id", "'b'"),
+        ([TWO_CALLS, result("b"), TWO_CALLS, result("a")], "messages[1].tool_calls[0].id", "'a'"),
+        ([TWO_CALLS, result("a"), result("a")], "messages[3].tool_call_id", "already"),
+        ([TWO_CALLS, result("c")], "messages[2].tool_call_id", "no such call"),
+        ([TWO_CALLS, result("a"), result("b"), USER, result("a")], "messages[5].tool_call_id", "no calls"),
+        ([result("a")], "messages[1].tool_call_id", "no calls"),
+        ([called(call("a"), call("a")), result("a")], "messages[1].tool_calls[1].id", "another call has it"),
+    ],
+)
+def test_each_call_needs_one_result(messages, param, told):
+    with pytest.raises(ApiError, match=told) as caught:
+        plan(messages=[USER, *messages])
+    assert (caught.value.status, caught.value.param, caught.value.code) == (400, param, "invalid_value")
 
 
 @pytest.mark.parametrize("arguments", ["", "5", "{"])

@@ -25,7 +25,7 @@ from omni_audio.model.answers import Answer
 from omni_audio.model.assistant import Assistant
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import TokenSequence
-from omni_audio.model.text import NUM_SPECIAL, TextTokenizer
+from omni_audio.model.text import NUM_SPECIAL, Special, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
@@ -46,7 +46,7 @@ class Oracle:
     """Stands in for answer_all(): makes the calls that are due, then gives the answer that is due."""
 
     def __init__(self, assistant: Assistant, items: list[AssistantItem]) -> None:
-        self.assistant, self.asked = assistant, []
+        self.assistant, self.asked, self.at_once = assistant, [], 2 if assistant.learnt_parallel_calls else 1
         self.waiting = [(turn, 0) for item in items for turn in item.turns]
 
     def __call__(self, model: OmniModel, asked: Iterable[Any], num_slots: int) -> list[Answer]:
@@ -57,8 +57,9 @@ class Oracle:
         for turn, done in self.waiting:
             answer = Answer()
             if done < len(turn.calls):
-                answer.calls = [self.assistant.text.encode(due_turn(turn).raw_calls[done])]
-                still.append((turn, done + 1))
+                made = due_turn(turn).raw_calls[done : done + self.at_once]
+                answer.calls = [self.assistant.text.encode(call) for call in made]
+                still.append((turn, done + len(made)))
             else:
                 answer.text_ids = self.assistant.text.encode(turn.answer.text)
             answers.append(answer)
@@ -94,6 +95,26 @@ def test_each_turn_is_asked_with_the_due_turns_before_it(
                 assert before.user in said
             assert all(later.user not in said for later in item.turns[number + 1 :])
             assert item.system in said
+
+
+def test_a_build_that_learnt_several_calls_is_asked_for_all_of_a_turn_at_once(
+    assistant: Assistant, items: list[AssistantItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt = Assistant(assistant.tokenizer, assistant.model, assistant.text, {"parallel_calls": True})
+    oracle = Oracle(learnt, items)
+    monkeypatch.setattr(talk_replies, "answer_all", oracle)
+    given = ask_talks(learnt, items, None, 4, 64, "test")
+    due = [[due_turn(turn).raw_calls for turn in item.turns] for item in items]
+    assert [[reply.raw_calls for reply in turns] for turns in given] == due
+    assert max(len(calls) for turns in due for calls in turns) == 2
+    assert len(oracle.asked) == 2
+    asked = [request.max_calls for _, request in oracle.asked[0] if request.tools]
+    assert set(asked) == {talk_replies.MAX_CALLS}
+    numbers = [Special.TOOL_CALL, Special.TOOL]
+    orders = {
+        tuple(token for token in prompt.ids_T.tolist() if token in numbers) for prompt, _ in oracle.asked[1]
+    }
+    assert (Special.TOOL_CALL, Special.TOOL_CALL, Special.TOOL, Special.TOOL) in orders
 
 
 def test_the_heard_talk_holds_sound_instead_of_words(

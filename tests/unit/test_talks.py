@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from plans import plan_of
 
 from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.assistant.generate import generate_assistant_items
@@ -26,9 +27,12 @@ from omni_audio.data.corpora.voices import split_of, voice_of
 from omni_audio.data.datamodule import DataConfig, TaskMixConfig
 from omni_audio.data.model_data import ModelCollate, corpus_texts
 from omni_audio.data.speech_cuts import answer_cuts, speech_cuts, spoken_answers
+from omni_audio.model.assistant import Assistant
 from omni_audio.model.sequence import LayoutConfig, Mode, TokenSequence
 from omni_audio.model.text import Special, TextTokenizer, Vocabulary, spoken_words
-from omni_audio.model.tool_text import tool_call_text
+from omni_audio.model.tool_text import tool_call_text, tools_text
+from omni_audio.model.transformer import OmniModel
+from omni_audio.tokenizer.tokenizer import AudioTokenizer
 
 CONFIG = CorpusConfig(
     domain=CorpusDomain.assistant,
@@ -179,6 +183,61 @@ def test_a_talk_becomes_one_sequence(corpus: CorpusPaths, collate: ModelCollate,
         num_spoken = len(talk["turns"]) + (len(spoken) if mode is Mode.REPLY_AUDIO else 0)
         assert document.num_frames == 60 * num_spoken
     assert seen == {0, 1, 2}
+
+
+def messages_of(talk: dict[str, Any]) -> list[dict[str, Any]]:
+    """A talk as a client sends it, the results of a turn in reverse."""
+    messages: list[dict[str, Any]] = []
+    for number, turn in enumerate(talk["turns"]):
+        messages.append({"role": "user", "content": turn["user"]})
+        calls = [
+            {
+                "id": f"{number}/{place}",
+                "type": "function",
+                "function": {"name": call["name"], "arguments": json.dumps(call["arguments"])},
+            }
+            for place, call in enumerate(turn["calls"])
+        ]
+        results = [
+            {"role": "tool", "tool_call_id": call["id"], "content": result}
+            for call, result in zip(calls, turn["results"], strict=True)
+        ]
+        if calls:
+            messages += [{"role": "assistant", "content": None, "tool_calls": calls}, *reversed(results)]
+        messages.append({"role": "assistant", "content": turn["answer"]})
+    return messages
+
+
+@pytest.mark.parametrize("is_parallel", [True, False])
+def test_calls_are_learnt_as_they_are_served(
+    is_parallel: bool, tiny_tokenizer: AudioTokenizer, tiny_model: OmniModel, tiny_text: TextTokenizer
+) -> None:
+    """Of a turn with two calls: both and then both results, or each with its own result."""
+    none = AcousticCache(torch.zeros(0, 4, dtype=torch.int16), {}, 1)
+    codes = CodesCache(none, torch.zeros(0, dtype=torch.int16), torch.zeros(0, tiny_model.state_width))
+    layout, tasks = tiny_model.config.layout, TaskMixConfig(parallel_calls=is_parallel)
+    collate = ModelCollate(codes, tiny_text, tiny_model.vocabulary, layout, tasks, 0, tiny_model.state_width)
+    card = {"name": "tiny", "parallel_calls": is_parallel}
+    assistant = Assistant(tiny_tokenizer, tiny_model, tiny_text, card)
+    talks = [json.loads(talk) for talk in typed_talks(60, 3)]
+    talks = [talk for talk in talks if talk["system_text"] in ("", tools_text(talk["tools"]))]
+    assert {len(turn["calls"]) for talk in talks for turn in talk["turns"]} == {0, 1, 2}
+    for talk in talks:
+        learnt = collate._talk(talk, random.Random(0), Mode.REPLY_TEXT)
+        turns = plan_of(messages=messages_of(talk)).turns
+        served = assistant.prompt(turns, Mode.REPLY_TEXT, talk["tools"])
+        assert served.ids_T[:-2].tolist() == learnt.ids_T.tolist()
+        assert torch.equal(served.chunk_T[:-2], learnt.chunk_T)
+        assert learnt.target_T[learnt.ids_T == Special.TOOL_CALL].all()
+        order = [token for token in learnt.ids_T.tolist() if token in (Special.TOOL_CALL, Special.TOOL)]
+        wanted: list[int] = []
+        for turn in talk["turns"]:
+            num_calls = len(turn["calls"])
+            if is_parallel:
+                wanted += [Special.TOOL_CALL] * num_calls + [Special.TOOL] * num_calls
+            else:
+                wanted += [Special.TOOL_CALL, Special.TOOL] * num_calls
+        assert order == wanted
 
 
 def test_typed_turns_and_batches(corpus: CorpusPaths, collate: ModelCollate) -> None:

@@ -78,6 +78,7 @@ class BuildSubject:
             generation = GenerationRequest(
                 mode=Mode.REPLY_TEXT,
                 tools=bool(request.tools),
+                max_calls=of.max_calls,
                 call_form=form,
                 max_text_tokens=MAX_TEXT_TOKENS,
             )

@@ -9,7 +9,7 @@ export class Answer {
   text = "";
   audioId = null;
   expiresAtS = null;
-  calls = []; // {id, name, arguments: JSON text}
+  calls = []; // {id, name, arguments: JSON text}, the last one as far as it came
   usage = null;
   finishReason = null;
   firstTextMs = null;
@@ -39,6 +39,11 @@ export class Answer {
     const pcm = delta.audio?.data ? this.#reader.feed(fromBase64(delta.audio.data)) : null;
     if (pcm) this.firstAudioMs ??= performance.now() - this.#sentMs;
     return { text, pcm, hasCall: Boolean(delta.tool_calls) };
+  }
+
+  /** The calls, once all of them are whole: a limit may cut the last one off. */
+  get wholeCalls() {
+    return this.finishReason === "tool_calls" ? this.calls : [];
   }
 
   /** The stream came to its end; throws where its sound did not. */

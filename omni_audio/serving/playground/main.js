@@ -86,7 +86,8 @@ async function ask(asked) {
     openCalls = null;
     if (mine.hasSound) view.addButton("Play the answer", () => mine.replay());
     if (mine.isStopped) view.note(answer.text || mine.hasSound ? "Stopped: the rest was not made." : "Stopped before it began; not part of the talk.");
-    else if (answer.calls.length) waitForResults(view, answer.calls);
+    else if (answer.wholeCalls.length) waitForResults(view, answer.wholeCalls);
+    else if (answer.calls.length) view.note("Not part of the talk: a limit cut the call off.");
     await mine.over();
     if (exchange === mine) notices.say(endNotice(mine, answer));
   } catch (error) {
@@ -99,7 +100,8 @@ async function ask(asked) {
 
 function endNotice(done, answer) {
   if (done.isStopped) return "Stopped.";
-  if (answer.calls.length) return `The answer calls ${answer.calls.map((call) => call.name).join(", ")}. Write the result under it.`;
+  if (answer.wholeCalls.length) return `The answer calls ${answer.calls.map((call) => call.name).join(", ")}. Write the result under it.`;
+  if (answer.calls.length) return "A limit cut the call off.";
   // A voice was heard already; written words are for the screen reader to say.
   return done.hasSound ? "The answer is over." : `Answer: ${answer.text}`;
 }

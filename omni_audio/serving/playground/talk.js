@@ -9,7 +9,7 @@ export class Talk {
    */
   request(asked) {
     const nowS = Date.now() / 1000;
-    const known = this.#messages.map(({ expiresAtS, text, ...message }) => {
+    const known = this.#before(asked).map(({ expiresAtS, text, ...message }) => {
       // The server forgets spoken answers after a while: then their words are sent, which is all that it keeps of them.
       const isForgotten = message.audio && expiresAtS <= nowS;
       return isForgotten ? { role: "assistant", content: text } : message;
@@ -24,15 +24,22 @@ export class Talk {
    * @param {boolean} isWhole
    */
   keep(asked, answer, isWhole) {
-    if (answer.calls.length) {
-      const calls = answer.calls.map((call) => ({ id: call.id, type: "function", function: { name: call.name, arguments: call.arguments } }));
-      this.#messages.push(...asked, { role: "assistant", content: answer.text || null, tool_calls: calls });
+    const before = this.#before(asked);
+    if (answer.wholeCalls.length) {
+      const calls = answer.wholeCalls.map((call) => ({ id: call.id, type: "function", function: { name: call.name, arguments: call.arguments } }));
+      this.#messages = [...before, ...asked, { role: "assistant", content: answer.text || null, tool_calls: calls }];
     } else if (answer.expiresAtS !== null && answer.text) {
       const { audioId: id, expiresAtS, text } = answer;
-      this.#messages.push(...asked, { role: "assistant", audio: { id }, expiresAtS, text });
-    } else if (answer.text || isWhole) {
-      this.#messages.push(...asked, { role: "assistant", content: answer.text });
+      this.#messages = [...before, ...asked, { role: "assistant", audio: { id }, expiresAtS, text }];
+    } else if (answer.text || (isWhole && !answer.calls.length)) {
+      this.#messages = [...before, ...asked, { role: "assistant", content: answer.text }];
     }
+  }
+
+  /** What was said before; calls that got no results are left out, since the server wants one for each. */
+  #before(asked) {
+    const isUnanswered = this.#messages.at(-1)?.tool_calls && asked[0].role !== "tool";
+    return isUnanswered ? this.#messages.slice(0, -1) : this.#messages;
   }
 }
 

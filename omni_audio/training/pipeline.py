@@ -13,12 +13,10 @@ from lhotse import CutSet
 
 from omni_audio.audio.augment import Augment
 from omni_audio.checks import require, require_file
-from omni_audio.data.alignment import align
-from omni_audio.data.codes_cache import AcousticCache, CodesCache, add_semantics, make_codes
-from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts, load_drills
+from omni_audio.data.codes_cache import AcousticCache, add_semantics, make_codes
+from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import DOMAINS, build_corpus, corpus_hash
-from omni_audio.data.corpora.talks import typed_talks
-from omni_audio.data.model_data import ModelCollate, by_voice, corpus_texts
+from omni_audio.data.model_data import corpus_texts
 from omni_audio.data.speech_cuts import (
     answer_cuts,
     manifest_digests,
@@ -48,6 +46,7 @@ from omni_audio.training.checkpoint import LAST, weights_hash
 from omni_audio.training.compiling import compile_blocks
 from omni_audio.training.finetune import ADAPTERS, LoraTask, merged_model, starting_model
 from omni_audio.training.fit import count_parameters, count_trained, fit
+from omni_audio.training.model_batches import TRAINED_SPLITS, model_batches
 from omni_audio.training.model_task import ModelTask
 from omni_audio.training.optim import TaskTrainingConfig
 from omni_audio.training.runtime import resolve_device
@@ -62,7 +61,6 @@ if TYPE_CHECKING:
 
 STAGES = ("corpus", "tokenizer", "codes", "semantic", "model", "build")
 TOKENIZER_BUILD = "tokenizer_build"
-TRAINED_SPLITS = ("train", "dev")
 SEMANTIC_CUTS = "data.semantic_cuts"
 TRAINED_WEIGHTS = "trained_weights_sha256"
 
@@ -255,9 +253,8 @@ class Run:
 
     def _make_model(self) -> None:
         config, folder = self.config, self.folders["model"]
-        train, dev = load_cuts(self.paths, "train"), load_cuts(self.paths, "dev")
         if config.base is None:
-            text = TextTokenizer.train(corpus_texts(train), config.model.num_text)
+            text = TextTokenizer.train(corpus_texts(load_cuts(self.paths, "train")), config.model.num_text)
         else:
             print(f"model: starts from {config.base}", flush=True)
             text = TextTokenizer.load(Path(config.base) / TEXT)
@@ -265,35 +262,8 @@ class Run:
         tokenizer = self.load_tokenizer()
         # Lightning keeps the mode, and that of a loaded network is evaluation.
         model = self._new_model(tokenizer).train()
-        drills = [*load_drills(self.paths)]
-        own_drills, heard_drills = by_voice(drills, config.data.corpus.output_voice)
-        if config.data.tasks.say == 0 or config.data.tasks.own_voice == 0:
-            own_drills, heard_drills = [], drills  # nothing would say them
-        mix, typed = config.data.tasks, []
-        if mix.typed_talks > 0:
-            typed = typed_talks(mix.num_typed_talks, config.data.corpus.seed)
-        collates = []
-        for split, cuts, more in zip(TRAINED_SPLITS, (train, dev), (own_drills, []), strict=True):
-            codes = CodesCache.load(self.folders["codes"] / split, self.folders["semantic"] / split)
-            own_voice = [*by_voice(each_cut(cuts), config.data.corpus.output_voice)[0], *more]
-            said = [*answer_cuts(cuts), *own_voice] if config.data.tasks.say > 0 else []
-            collate = ModelCollate(
-                codes,
-                text,
-                model.vocabulary,
-                config.model.layout,
-                config.data.tasks,
-                config.seed,
-                model.state_width,
-                augmented=split == "train",
-                own_voice=own_voice,
-                word_ends=align(tokenizer, codes, said),
-                typed=typed if split == "train" else (),
-            )
-            collate.check_answers(cuts)
-            collates.append(collate)
+        train, dev = model_batches(config, self.paths, self.folders, tokenizer, text, model)
         print(f"model: {count_trained(model) / 1e6:.1f} million parameters to train", flush=True)
-        train = CutSet.from_cuts([*each_cut(train), *heard_drills])
         if config.runtime.compile:
             compile_blocks(model)
         kind = ModelTask if config.adapters is None else LoraTask
@@ -303,8 +273,8 @@ class Run:
             "model",
             folder,
             config.model_training,
-            (train, collates[0]),
-            (dev, collates[1]),
+            train,
+            dev,
             config.seed,
             self.make_trainer,
         )

@@ -16,7 +16,7 @@ from omni_audio.model.build import load_card, save_tokenizer_build
 from omni_audio.model.text import TextTokenizer
 from omni_audio.plain import leaves, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.training import pipeline
+from omni_audio.training import model_batches, pipeline
 from omni_audio.training.checkpoint import weights_hash
 from omni_audio.training.pipeline import Run
 from omni_audio.training.taken_builds import check_tokenizer_build
@@ -207,14 +207,15 @@ def test_answers_are_checked_before_the_model_is_fitted(
             if cuts == "dev":
                 raise ValueError("item 'x'")
 
-    monkeypatch.setattr(pipeline, "ModelCollate", Collate)
-    monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: split)
-    monkeypatch.setattr(pipeline, "load_drills", lambda paths: [])
+    monkeypatch.setattr(model_batches, "ModelCollate", Collate)
+    for module in (pipeline, model_batches):
+        monkeypatch.setattr(module, "load_cuts", lambda paths, split: split)
+    monkeypatch.setattr(model_batches, "load_drills", lambda paths: [])
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
-    monkeypatch.setattr(pipeline, "each_cut", lambda cuts: [])
-    monkeypatch.setattr(pipeline, "answer_cuts", lambda cuts: [])
-    monkeypatch.setattr(pipeline, "align", lambda tokenizer, codes, cuts: {})
-    monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
+    monkeypatch.setattr(model_batches, "each_cut", lambda cuts: [])
+    monkeypatch.setattr(model_batches, "answer_cuts", lambda cuts: [])
+    monkeypatch.setattr(model_batches, "align", lambda tokenizer, codes, cuts: {})
+    monkeypatch.setattr(model_batches.CodesCache, "load", lambda acoustic, semantic: semantic)
     monkeypatch.setattr(pipeline, "fit", never)
     with pytest.raises(ValueError, match="item 'x'"):
         trained._make_model()
@@ -242,12 +243,13 @@ def test_drills_of_the_output_voice_are_said_and_others_are_heard(
     def fit(task: Any, name: str, folder: Path, training: Any, train: tuple, *_: Any) -> None:
         fitted.extend(cut.id for cut in train[0])
 
-    monkeypatch.setattr(pipeline, "ModelCollate", Collate)
-    monkeypatch.setattr(pipeline, "load_cuts", lambda paths, split: CutSet.from_cuts([]))
-    monkeypatch.setattr(pipeline, "load_drills", lambda paths: drills)
+    monkeypatch.setattr(model_batches, "ModelCollate", Collate)
+    for module in (pipeline, model_batches):
+        monkeypatch.setattr(module, "load_cuts", lambda paths, split: CutSet.from_cuts([]))
+    monkeypatch.setattr(model_batches, "load_drills", lambda paths: drills)
     monkeypatch.setattr(pipeline, "corpus_texts", lambda cuts: ["turn on the light"])
-    monkeypatch.setattr(pipeline, "align", lambda tokenizer, codes, cuts: {})
-    monkeypatch.setattr(pipeline.CodesCache, "load", lambda acoustic, semantic: semantic)
+    monkeypatch.setattr(model_batches, "align", lambda tokenizer, codes, cuts: {})
+    monkeypatch.setattr(model_batches.CodesCache, "load", lambda acoustic, semantic: semantic)
     monkeypatch.setattr(pipeline, "fit", fit)
     trained._make_model()
     assert said == [["own-1", "own-2"], []]

@@ -1,10 +1,13 @@
 """How tools and their calls stand in a sequence, as text."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omni_audio.model.sequence import Mode, SequenceBuilder
+if TYPE_CHECKING:  # texts are made without PyTorch
+    from omni_audio.model.sequence import Mode, SequenceBuilder
 
 
 def tools_text(tools: list[str]) -> str:

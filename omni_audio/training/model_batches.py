@@ -44,9 +44,10 @@ def model_batches(
         ValueError: an item cannot be laid out; it is named.
     """
     mix, output_voice = config.data.tasks, config.data.corpus.output_voice
-    own_drills, heard_drills = by_voice(load_drills(paths), output_voice)
+    drills = load_drills(paths)
+    own_drills, heard_drills = by_voice(drills, output_voice)
     if mix.say == 0 or mix.own_voice == 0:
-        own_drills, heard_drills = [], [*load_drills(paths)]  # nothing would say them
+        own_drills, heard_drills = [], drills  # nothing would say them
     typed = typed_talks(mix.num_typed_talks, config.data.corpus.seed) if mix.typed_talks > 0 else []
     batches = []
     for split in TRAINED_SPLITS:

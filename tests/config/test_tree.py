@@ -158,3 +158,13 @@ def test_debug_fast_cuts_every_training_short(experiment):
     assert {name: getattr(config, name).max_steps <= 10 for name in trainings} == dict.fromkeys(
         trainings, True
     )
+
+
+def test_runtime_ray_serves_by_replicas_and_changes_nothing_else():
+    plain, by_ray = (to_plain(load_config(words)) for words in ([], ["runtime=ray", "server.port=9000"]))
+    assert plain["server"].pop("ray") is None
+    assert by_ray["server"].pop("ray")["max_replicas"] == 4
+    assert by_ray["server"].pop("port") == 9000
+    assert {name for name in plain if plain[name] != by_ray[name]} == {"server"}
+    plain["server"].pop("port")
+    assert plain["server"] == by_ray["server"]

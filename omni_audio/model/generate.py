@@ -1,6 +1,7 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -149,12 +150,16 @@ class Generator:
         self._logits_V.pop(slot, None)
 
     @torch.no_grad()
-    def step(self) -> list[Event]:
-        """One position for every answer; one that is still reading its prompt reads a piece of it instead."""
-        reading = [slot for slot, answer in self.streams.items() if answer.unread]
+    def step(self, held_back: Collection[int] = ()) -> list[Event]:
+        """One position for every answer; one that is still reading its prompt reads a piece of it instead.
+
+        The answers in slots `held_back` stay where they are; what they say does not depend on it.
+        """
+        turn = [slot for slot in self.streams if slot not in held_back]
+        reading = [slot for slot in turn if self.streams[slot].unread]
         for slot in reading:
             self._read(slot, self.streams[slot].unread.popleft())
-        slots = sorted(self.streams.keys() - reading)
+        slots = sorted(set(turn).difference(reading))
         if not slots:
             return []
         hidden_BD = torch.stack([self._hidden_D[slot] for slot in slots])

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,11 @@ from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, 
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.model.text_form import FormError
 from omni_audio.serving.errors import overloaded
+from omni_audio.serving.first_sound import ahead_of_listener
 from omni_audio.serving.observer import EngineObserver, Observers
 from omni_audio.serving.stream import (
     AudioDelta,
+    EngineCounters,
     FormFailedError,
     Outcome,
     PromptRefusedError,
@@ -45,22 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(kw_only=True, slots=True)
-class EngineCounters:
-    """How streams ended since the start."""
-
-    admitted: int = 0
-    completed: int = 0
-    cancelled: int = 0
-    stalled: int = 0
-    failed: int = 0
-    rejected: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Returns the counters by name."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 class Engine:
@@ -282,7 +267,8 @@ class Engine:
 
     def _step(self) -> None:
         try:
-            events = self._generator.step()
+            streams = {slot: stream for slot, (stream, _) in self._active.items()}
+            events = self._generator.step(ahead_of_listener(streams, time.monotonic()))
         except Exception as error:
             logger.exception("a step failed with %d open streams", len(self._active))
             for slot in list(self._active):

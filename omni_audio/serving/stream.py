@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -75,6 +75,22 @@ class Outcome(Enum):
     STALLED = "stalled"
     FAILED = "failed"
     REJECTED = "rejected"
+
+
+@dataclass(kw_only=True, slots=True)
+class EngineCounters:
+    """How streams ended since the start."""
+
+    admitted: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    stalled: int = 0
+    failed: int = 0
+    rejected: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Returns the counters by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 class StreamFailedError(Exception):
@@ -173,6 +189,10 @@ class Listener:
         until_s = now_s if self._heard_until_s is None else self._heard_until_s
         self.num_underruns += now_s > until_s
         self._heard_until_s = max(now_s, until_s) + num_samples / SAMPLE_RATE_HZ
+
+    def lead_s(self, now_s: float) -> float:
+        """Seconds of sound that were made and are not heard yet."""
+        return 0.0 if self._heard_until_s is None else max(0.0, self._heard_until_s - now_s)
 
 
 class Stream:

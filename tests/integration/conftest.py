@@ -136,9 +136,9 @@ class ScriptedGenerator:
     def open(self, slot, prompt, request):
         self.slots[slot] = iter(self._events(slot, request))
 
-    def step(self):
+    def step(self, held_back=()):
         time.sleep(self.step_s)
-        return [next(events) for events in list(self.slots.values())]
+        return [next(events) for slot, events in list(self.slots.items()) if slot not in held_back]
 
     def close(self, slot):
         self.slots.pop(slot, None)

@@ -51,6 +51,25 @@ def test_a_stream_is_the_same_alone_and_among_others(assistant: Assistant, promp
     assert said_by(run(again, 0)) != expected
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_stream_that_is_held_back_says_what_it_says_alone(
+    assistant: Assistant, prompts: dict, mode: Mode
+) -> None:
+    alone = Generator(assistant.model, 1)
+    alone.open(0, prompts[mode], request(mode))
+    expected = said_by(run(alone, 0))
+    generator = Generator(assistant.model, 3, prefill_positions=8)
+    generator.open(0, prompts[Mode.SAY], request(Mode.SAY, seed=50))
+    generator.open(2, prompts[mode], request(mode))
+    events = [event for _ in range(4) for event in generator.step(held_back=[2])]
+    assert {event.slot for event in events} <= {0}
+    while 2 in generator.streams:
+        events += generator.step()
+        if 2 in generator.streams:
+            assert not [event for event in generator.step(held_back={0, 2}) if event.slot in (0, 2)]
+    assert said_by([event for event in events if event.slot == 2]) == expected
+
+
 def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prompts: dict) -> None:
     generator = Generator(assistant.model, 1)
     generator.open(

@@ -12,6 +12,8 @@ from tiny import tiny_tokenizer_config
 from omni_audio.audio.units import FRAME_SAMPLES
 from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, TextToken
 from omni_audio.model.piece_decoder import PieceDecoder
+from omni_audio.model.request import GenerationRequest
+from omni_audio.model.sequence import Mode
 from omni_audio.serving.engine import Engine
 from omni_audio.serving.errors import ApiError
 from omni_audio.serving.stream import (
@@ -66,10 +68,12 @@ class ScriptedGenerator:
         self.open_slots[slot] = [prompt, 0]
         self.most_open = max(self.most_open, len(self.open_slots))
 
-    def step(self):
+    def step(self, held_back=()):
         time.sleep(STEP_S)
         events = []
         for slot, state in list(self.open_slots.items()):
+            if slot in held_back:
+                continue
             script, done = state
             if done == script.break_step_at:
                 raise RuntimeError("nan")
@@ -130,8 +134,8 @@ async def until(condition, timeout_s=2.0):
         await asyncio.sleep(0.005)
 
 
-def submit(engine, script, **options):
-    (stream,) = engine.submit(script, [None], **options)
+def submit(engine, script, mode=Mode.REPLY_AUDIO, **options):
+    (stream,) = engine.submit(script, [GenerationRequest(mode=mode)], **options)
     return stream
 
 
@@ -164,6 +168,20 @@ def test_streams_share_the_batch_and_the_queue_drains():
     run(body)
 
 
+def test_an_answer_that_is_ahead_of_its_listener_lets_a_new_one_speak_first():
+    async def body(engine):
+        ahead = submit(engine, Script(num_steps=FOREVER, with_audio=True))
+        await until(lambda: ahead.made.audio_frames > 50)
+        silent = submit(engine, Script(num_steps=40))
+        await silent.get()
+        num_frames = ahead.made.audio_frames
+        await read(silent)
+        assert ahead.made.audio_frames <= num_frames + 1
+        await until(lambda: ahead.made.audio_frames > num_frames + 20)
+
+    run(body)
+
+
 def test_times_are_measured():
     async def body(engine):
         first = submit(engine, Script(num_steps=6, with_audio=True))
@@ -182,7 +200,7 @@ def test_times_are_measured():
 
 def test_streams_of_one_request_take_one_place_and_no_other_request_waits_for_all_of_them():
     async def body(engine):
-        many = engine.submit(Script(num_steps=40), [None] * 20)
+        many = engine.submit(Script(num_steps=40), [GenerationRequest(mode=Mode.REPLY_TEXT)] * 20)
         await until(lambda: engine.num_active == 2)
         late = submit(engine, Script(num_steps=3), owner="late")
         assert (engine.num_requests(), engine.num_requests("late"), engine.num_requests("nobody")) == (
@@ -204,7 +222,7 @@ def test_streams_of_one_request_take_one_place_and_no_other_request_waits_for_al
 
 def test_prompts_that_are_too_long_together_are_refused():
     async def body(engine):
-        streams = engine.submit(Script(num_steps=FOREVER), [None, None])
+        streams = engine.submit(Script(num_steps=FOREVER), [GenerationRequest(mode=Mode.REPLY_TEXT)] * 2)
         streams.append(submit(engine, Script(num_steps=FOREVER)))
         with pytest.raises(ApiError) as caught:
             submit(engine, Script())

@@ -32,7 +32,8 @@ class CompiledSteps:
     """What a Generator calls instead of the network as it is written; results are the same to rounding.
 
     Args:
-        model: in evaluation mode, where it stays; its weights are shared. Those that bitsandbytes packed are refused.
+        model: in evaluation mode, where it stays; its weights are shared and must stay
+            as they are from now on. Those that bitsandbytes packed are refused.
         backend: of torch.compile.
 
     Raises:

@@ -1,5 +1,7 @@
 """Generation: one loop for one stream or many, over the slots of a ring cache."""
 
+import math
+import time
 from collections import Counter, deque
 from collections.abc import Collection
 
@@ -34,7 +36,7 @@ class Generator:
     values are kept. `steps`: the model's, compiled; None steps through it as it is written.
 
     Raises:
-        ValueError: less than one slot or position, or no such format.
+        ValueError: less than one slot or position, no such format, or steps of another model.
     """
 
     def __init__(
@@ -51,6 +53,13 @@ class Generator:
         formats = ", ".join(kind.value for kind in KVFormat)
         is_known = isinstance(kv_format, KVFormat)
         require(is_known, "kv_format", kv_format, f"a KVFormat: {formats}", "Name one of these.")
+        require(
+            steps is None or steps.model is model,
+            "steps",
+            "compiled steps of another model",
+            "those of this model, or None",
+            "Make them by CompiledSteps(model).",
+        )
         self.model, self.num_slots, self.prefill_positions = model, num_slots, prefill_positions
         self.steps = steps
         with torch.inference_mode(False):  # compiled steps are made for tensors of one kind
@@ -150,15 +159,26 @@ class Generator:
         self._logits_V.pop(slot, None)
 
     @torch.no_grad()
-    def step(self, held_back: Collection[int] = ()) -> list[Event]:
+    def step(self, held_back: Collection[int] = (), read_s: float = math.inf) -> list[Event]:
         """One position for every answer; one that is still reading its prompt reads a piece of it instead.
 
-        The answers in slots `held_back` stay where they are; what they say does not depend on it.
+        Args:
+            held_back: slots whose answers stay where they are; to them it is as if the step came later.
+            read_s: after so many seconds of reading no further piece is begun, those who were opened last wait.
+
+        Raises:
+            ValueError: a slot that does not exist.
         """
-        turn = [slot for slot in self.streams if slot not in held_back]
+        waiting = set(held_back)
+        for slot in waiting:
+            self._require_slot(slot)
+        turn = [slot for slot in self.streams if slot not in waiting]
         reading = [slot for slot in turn if self.streams[slot].unread]
+        end_s = time.monotonic() + read_s
         for slot in reading:
             self._read(slot, self.streams[slot].unread.popleft())
+            if time.monotonic() >= end_s:
+                break
         slots = sorted(set(turn).difference(reading))
         if not slots:
             return []

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.heads import HeadProduct
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.int4 import Int4Linear
 from omni_audio.weight_quant.tables import Int8Table
 
 PRODUCTS = {"depth.head_product": "depth.heads", "depth.asked_product": "depth.asked_vectors"}
@@ -145,7 +146,7 @@ def new_layers(model: OmniModel, config: LoraConfig) -> dict[str, LoraLayer]:
     """Fresh adapters around the chosen layers, by name, not yet in the model.
 
     Raises:
-        ValueError: the model has adapters already, or the config chooses no linear of it.
+        ValueError: the model has adapters already or int4 weights, or the config chooses no linear of it.
     """
     require(
         not lora_layers(model),
@@ -153,6 +154,14 @@ def new_layers(model: OmniModel, config: LoraConfig) -> dict[str, LoraLayer]:
         lora_config(model),
         "none yet",
         "Fold them in by fold_lora, or take the base anew.",
+    )
+    packed = [name for name, module in model.named_modules() if isinstance(module, Int4Linear)]
+    require(
+        not packed,
+        "adapters",
+        f"beside int4 weights, as those of {packed[:1]}",
+        "beside float or NF4 weights",
+        "Load the build with weight_quant=nf4 or none.",
     )
     layers: dict[str, LoraLayer] = {}
     for name, module in model.named_modules():

@@ -10,6 +10,8 @@ from omni_audio.model.sequence import Mode
 from omni_audio.model.text_form import TextForm
 
 MAX_CALLS = 128
+_AUDIO_DRAWS = 0x9E3779B97F4A7C15
+"""Turns the seed of the words into that of the sound."""
 """Of an answer that may hold several: as many as a server may be offered tools."""
 
 
@@ -118,13 +120,13 @@ class GenerationRequest:
         )
 
     def audio_sampler(self) -> Sampler:
-        """Draws of semantic and acoustic codes, from the seed on."""
+        """Draws of semantic and acoustic codes, from a seed of their own: no number serves a word and a sound."""
         return Sampler(
             temperature=self.audio_temperature,
             top_k=self.audio_top_k,
             top_p=self.audio_top_p,
             min_p=self.audio_min_p,
             repetition_penalty=self.audio_repetition_penalty,
-            seed=self.seed,
+            seed=(self.seed ^ _AUDIO_DRAWS) % 2**64,
             prefix="audio_",
         )

@@ -1,5 +1,6 @@
 """The network: one stack of blocks for text and audio positions, a main head and a depth decoder or delayed heads."""
 
+import logging
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -29,6 +30,8 @@ from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
+
+log = logging.getLogger(__name__)
 
 
 class AudioInput(Enum):
@@ -171,6 +174,7 @@ class OmniModel(nn.Module):
             f"{PATCH_MEL_FRAMES}, the {FRAME_RATE_HZ} frames a second that the network works at",
             "Use other frame rates for the tokenizer alone.",
         )
+        log.info("attention: %s, window %d", config.attention.name, config.window)
         self.config, self.tokenizer_config = config, tokenizer
         self.vocabulary = Vocabulary(config.num_text, tokenizer.semantic.num_codes)
         self.embed = nn.Embedding(self.vocabulary.size, config.width)

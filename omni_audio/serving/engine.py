@@ -20,7 +20,7 @@ from omni_audio.model.events import AudioFrame, Failed, Finished, FinishReason, 
 from omni_audio.model.piece_decoder import Piece, PieceDecoder, decode_frames
 from omni_audio.model.text_form import FormError
 from omni_audio.serving.errors import overloaded
-from omni_audio.serving.first_sound import ahead_of_listener
+from omni_audio.serving.first_sound import FirstSound
 from omni_audio.serving.observer import EngineObserver, Observers
 from omni_audio.serving.stream import (
     AudioDelta,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 10.0
+READ_S = 0.08
+"""Prompts are read for so long before a step, or one piece of one; more wait for the next, so that no answer stalls."""
 
 
 class Engine:
@@ -86,6 +88,7 @@ class Engine:
         self._pending: deque[Stream] = deque()
         self._active: dict[int, tuple[Stream, PieceDecoder]] = {}
         self._stopping = False
+        self._first_sound = FirstSound()
         self._thread = threading.Thread(target=self._run, name="omni-audio-engine", daemon=True)
         self.counters = EngineCounters()
 
@@ -145,6 +148,7 @@ class Engine:
         *,
         max_total_tokens: int | None = None,
         owner: str = "",
+        is_played: bool = True,
     ) -> list[Stream]:
         """Queues a stream for each of `requests`, all of the same prompt, or none of them; together they take a place.
 
@@ -155,6 +159,7 @@ class Engine:
             requests: at least one.
             max_total_tokens: of each stream; None leaves the limits of its request.
             owner: name of the key that asks.
+            is_played: whether its reader gets the sound as it is made.
 
         Raises:
             ApiError: 503, there is no place, or the prompts that are inside are too long for another one.
@@ -167,6 +172,7 @@ class Engine:
             owner=owner,
             loop=loop,
             request_number=number,
+            is_played=is_played,
         )
         streams = [make(prompt, request) for request in requests]
         with self._wake:
@@ -209,11 +215,13 @@ class Engine:
             with torch.inference_mode():
                 while self._wait_for_work():
                     self._close_cancelled()
-                    self._admit()
+                    start_s = time.monotonic()
+                    self._admit(start_s + READ_S)
                     if self._active:
-                        start_s = time.monotonic()
+                        step_s = time.monotonic()
                         self._step()
-                        self._observer.step_ended(time.monotonic() - start_s)
+                        self._observer.step_ended(time.monotonic() - step_s)
+                        self._first_sound.step_ended(time.monotonic() - start_s)
         except Exception as error:
             logger.exception("the engine's loop failed; the server is no longer ready")
             failure = StreamFailedError(repr(error))
@@ -238,10 +246,12 @@ class Engine:
             if stream.cancelled.is_set():
                 self._end(slot, stream.cancel_outcome)
 
-    def _admit(self) -> None:
-        for slot in range(self._num_slots):
-            if slot in self._active:
-                continue
+    def _admit(self, until_s: float) -> None:
+        """Opens waiting streams in free slots, one at the least, until that time."""
+        free = [slot for slot in range(self._num_slots) if slot not in self._active]
+        for number, slot in enumerate(free):
+            if number > 0 and time.monotonic() >= until_s:
+                return
             with self._wake:
                 if not self._pending:
                     return
@@ -268,7 +278,8 @@ class Engine:
     def _step(self) -> None:
         try:
             streams = {slot: stream for slot, (stream, _) in self._active.items()}
-            events = self._generator.step(ahead_of_listener(streams, time.monotonic()))
+            held_back = self._first_sound.held_back(streams, time.monotonic())
+            events = self._generator.step(held_back, READ_S)
         except Exception as error:
             logger.exception("a step failed with %d open streams", len(self._active))
             for slot in list(self._active):

@@ -271,7 +271,11 @@ class ChatService:
             ApiError: 503, the server is overloaded.
         """
         streams = self.engine.submit(
-            prompt, plan.choices, max_total_tokens=plan.max_total_tokens, owner=owner
+            prompt,
+            plan.choices,
+            max_total_tokens=plan.max_total_tokens,
+            owner=owner,
+            is_played=plan.is_stream,
         )
         self.rate_limiter.charge(owner, len(prompt))
         note_answer(model, streams)

@@ -204,6 +204,7 @@ class Stream:
         max_total_tokens: ends the stream with "length"; None leaves the limits of `request`.
         limit_events: events that may wait for the reader; more and the stream is dropped as stalled.
         owner: name of the key that asked.
+        is_played: whether the reader gets the sound as it is made, and so may hear it at once.
         loop: the reader's event loop.
         request_number: the same for all streams of one request.
     """
@@ -218,11 +219,13 @@ class Stream:
         owner: str,
         loop: asyncio.AbstractEventLoop,
         request_number: int = 0,
+        is_played: bool = True,
     ) -> None:
         self.prompt = prompt
         self.request = request
         self.max_total_tokens = max_total_tokens
         self.owner = owner
+        self.is_played = is_played
         self.request_number = request_number
         self.times = StreamTimes(submitted_s=time.monotonic())
         self.made = TokenCounts()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from omni_audio.checks import require
 from omni_audio.weight_quant.config import NF4Config
-from omni_audio.weight_quant.nf4 import chosen_linears, replace_module
+from omni_audio.weight_quant.nf4 import chosen_linears, replace_module, require_no_adapters
 
 GROUP = 64
 ROW_MULTIPLE = 16
@@ -63,8 +63,9 @@ def pack_model(model: nn.Module) -> list[str]:
     """Replaces the linears of stack, depth decoder and main head of a model on a CPU, in place; returns their names.
 
     Raises:
-        ValueError: an input width is no multiple of 64.
+        ValueError: an input width is no multiple of 64, or the model has adapters.
     """
+    require_no_adapters(model)
     chosen = chosen_linears(model, NF4Config())
     for name, linear in chosen:
         replace_module(model, name, Int4Linear(linear))

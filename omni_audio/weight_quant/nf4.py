@@ -104,11 +104,11 @@ AS_ROWS = ("depth.heads",)
 """Parameters (..., C), no linears, that a file holds as 8-bit integers with a scale for each row of C."""
 
 
-def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
-    """Replaces the chosen linears by NF4 ones, in place; returns their names.
+def require_no_adapters(model: nn.Module) -> None:
+    """Adapters learn beside the weights as they are then.
 
     Raises:
-        ValueError: as chosen_linears(), or the model has adapters: these learn beside the weights as they are then.
+        ValueError: the model has some.
     """
     adapters = [name for name, _ in model.named_parameters() if name.endswith(".lora_a")]
     require(
@@ -116,8 +116,17 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
         "adapters of the model",
         adapters[:1],
         "none before the weights are packed",
-        "Call quantize_model first and add_lora after it, or fold_lora before it.",
+        "Pack the weights as NF4 first and call add_lora after it, or fold_lora before it.",
     )
+
+
+def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
+    """Replaces the chosen linears by NF4 ones, in place; returns their names.
+
+    Raises:
+        ValueError: as chosen_linears(), or the model has adapters.
+    """
+    require_no_adapters(model)
     chosen = chosen_linears(model, config)
     for name, linear in chosen:
         replace_module(model, name, _to_nf4(linear, config.double_quant))

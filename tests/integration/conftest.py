@@ -136,7 +136,7 @@ class ScriptedGenerator:
     def open(self, slot, prompt, request):
         self.slots[slot] = iter(self._events(slot, request))
 
-    def step(self, held_back=()):
+    def step(self, held_back=(), read_s=0.0):
         time.sleep(self.step_s)
         return [next(events) for slot, events in list(self.slots.items()) if slot not in held_back]
 

@@ -170,3 +170,10 @@ def test_adapters_are_not_compiled(tiny_model: OmniModel) -> None:
         ValueError, match=r"runtime\.compile = \['blocks.0.*false for NF4 weights and adapters.*int4"
     ):
         CompiledSteps(model)
+
+
+def test_steps_are_for_the_model_that_they_were_made_of(tiny_model: OmniModel) -> None:
+    steps = CompiledSteps(copy.deepcopy(tiny_model), backend="eager")
+    with pytest.raises(ValueError, match="steps = 'compiled steps of another model'"):
+        Generator(tiny_model, steps=steps)
+    Generator(steps.model, steps=steps)

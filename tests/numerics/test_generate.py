@@ -70,6 +70,43 @@ def test_a_stream_that_is_held_back_says_what_it_says_alone(
     assert said_by([event for event in events if event.slot == 2]) == expected
 
 
+def test_prompts_wait_for_the_next_step_once_enough_was_read(assistant: Assistant, prompts: dict) -> None:
+    generator = Generator(assistant.model, 3, prefill_positions=8)
+    for slot in (2, 0, 1):
+        generator.open(slot, prompts[Mode.REPLY_TEXT], request(Mode.REPLY_TEXT))
+    num_unread = len(generator.streams[2].unread)
+    assert num_unread > 1
+    generator.step(read_s=0)
+    assert [len(answer.unread) for answer in generator.streams.values()] == [
+        num_unread - 1,
+        *2 * [num_unread],
+    ]
+    generator.step()
+    assert [len(answer.unread) for answer in generator.streams.values()] == [
+        num_unread - 2,
+        *2 * [num_unread - 1],
+    ]
+
+
+def test_only_slots_of_a_generator_are_held_back(assistant: Assistant, prompts: dict) -> None:
+    generator = Generator(assistant.model, 2)
+    generator.open(0, prompts[Mode.SAY], request(Mode.SAY))
+    with pytest.raises(ValueError, match="slot = 2 is not allowed: expected 0 to 1"):
+        generator.step(held_back=[0, 2])
+    assert generator.step(held_back=iter([0, 1])) == []
+
+
+def test_words_and_sounds_have_draws_of_their_own() -> None:
+    asked = request(Mode.REPLY_AUDIO)
+    uniforms = [
+        torch.rand(8, generator=sampler.generator)
+        for sampler in (asked.text_sampler(), asked.audio_sampler())
+    ]
+    assert not torch.allclose(uniforms[0], uniforms[1])
+    again = request(Mode.REPLY_AUDIO).audio_sampler()
+    assert torch.equal(torch.rand(8, generator=again.generator), uniforms[1])
+
+
 def test_spoken_replies_interleave_as_the_format_says(assistant: Assistant, prompts: dict) -> None:
     generator = Generator(assistant.model, 1)
     generator.open(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from omni_audio.model.sequence import Mode, SequenceBatch, pack
 from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
+from omni_audio.weight_quant.int4 import pack_model
 from omni_audio.weight_quant.nf4 import NF4Config, dequantized, quantize_model
 
 ALL = {"blocks": True, "depth": True, "head": True, "hearing": True, "frames": True}
@@ -405,14 +407,24 @@ def test_bfloat16_bases_and_autocast_learn(model: OmniModel, batch: SequenceBatc
     assert layer(torch.randn(2, 128, dtype=torch.bfloat16)).dtype is torch.bfloat16
 
 
-def test_weights_with_adapters_are_not_packed(model: OmniModel) -> None:
+@pytest.mark.parametrize("pack", [lambda model: quantize_model(model, NF4Config()), pack_model])
+def test_weights_with_adapters_are_not_packed(
+    model: OmniModel, pack: Callable[[OmniModel], list[str]]
+) -> None:
     add_lora(model, LoraConfig())
     before = state(model)
     with pytest.raises(ValueError, match=r"adapters of the model = .*lora_a.*add_lora after it"):
-        quantize_model(model, NF4Config())
+        pack(model)
     assert_same(state(model), before)
     fold_lora(model)
-    quantize_model(model, NF4Config())
+    pack(model)
+
+
+def test_int4_weights_get_no_adapters(model: OmniModel) -> None:
+    pack_model(model)
+    with pytest.raises(ValueError, match=r"adapters = .*int4 weights.*weight_quant=nf4"):
+        add_lora(model, LoraConfig())
+    assert lora_layers(model) == {}
 
 
 def test_bad_use_is_named(model: OmniModel, tmp_path: Path, tiny_tokenizer: AudioTokenizer) -> None:

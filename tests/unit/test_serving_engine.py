@@ -68,7 +68,7 @@ class ScriptedGenerator:
         self.open_slots[slot] = [prompt, 0]
         self.most_open = max(self.most_open, len(self.open_slots))
 
-    def step(self, held_back=()):
+    def step(self, held_back=(), read_s=0.0):
         time.sleep(STEP_S)
         events = []
         for slot, state in list(self.open_slots.items()):

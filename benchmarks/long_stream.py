@@ -5,7 +5,7 @@ included. Both are taken by their median over a minute of heard sound (in the qu
 
     long_stream_step_ratio       median step of the last minute over that of the second; target: at most 1.05
     long_stream_hear_ratio       the same of a hearing
-    long_stream_rss_growth_mib   most resident memory of a later minute, less that of the first; target: below 5
+    long_stream_rss_growth_mib   most resident memory of a later minute, less the most of the first; target: below 5
     pinned_prompt_kept           keys and values of the pinned prompt are the same bits as before the first sound
     pinned_prompt_effect         largest change of the next logits where the pinned values are taken away
 
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-import omni_audio
+from measuring.command import benchmark_parser, load_average, parse, run_facts
 from omni_audio.audio.io import load_audio
 from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.evaluation.resident import rss_mib
@@ -42,7 +42,6 @@ from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, Mode
 from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
-from omni_audio.record import device_description, git_state
 
 TOKENIZER = Path("builds/omni-audio-tokenizer-nano4-2026-11-22")
 SPEECH = Path("tests/data")
@@ -51,11 +50,15 @@ INSTRUCTIONS = "You are kind. The code word is heron."
 
 @dataclass(slots=True)
 class Times:
-    """What was measured in each span of heard sound, by the span's number."""
+    """What was measured in each span of heard sound, by the span's number; of resident memory the most."""
 
     step_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     hear_s: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     rss_mib: dict[int, float] = field(default_factory=dict)
+
+    def add_rss(self, span: int, resident_mib: float) -> None:
+        """One sample."""
+        self.rss_mib[span] = max(resident_mib, self.rss_mib.get(span, 0.0))
 
 
 def untrained_assistant() -> Assistant:
@@ -123,7 +126,7 @@ def converse(
                     start = time.perf_counter()
             resident = rss_mib()
             if resident is not None:
-                times.rss_mib[span] = resident
+                times.add_rss(span, resident)
             bar.update(min(round((number + 1) * chunk_s), round(heard_s)) - bar.n)
     return times
 
@@ -155,19 +158,24 @@ def figures(times: Times) -> dict[str, object]:
     return line
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def arguments() -> argparse.Namespace:
+    parser = benchmark_parser(__doc__ or "", "a minute of sound, in spans of ten seconds")
+    add = parser.add_argument
+    add("--build", type=Path, help="a whole build; default: an untrained network")
+    add(
+        "--minutes", type=float, default=60.0, help="of sound, at least 3; default: 60. --quick is one minute"
     )
-    parser.add_argument("--quick", action="store_true", help="a minute of sound, in spans of ten seconds")
-    parser.add_argument("--build", type=Path, help="a whole build; default: an untrained network")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of sound, at least 3; default: 60")
-    parser.add_argument("--answer-every-s", type=float, default=20.0, help="of sound; default: 20")
-    args = parser.parse_args()
-    if args.minutes < 3:
-        parser.error(f"--minutes {args.minutes} is not allowed: expected at least 3. --quick is one minute.")
-    if args.answer_every_s <= 0 or args.answer_every_s > 60:
-        parser.error(f"--answer-every-s {args.answer_every_s} is not allowed: expected above 0 to 60")
+    add("--answer-every-s", type=float, default=20.0, help="of sound, 1 to 60; default: 20")
+    args = parse(parser, {}, {"minutes": 3, "answer_every_s": 1})
+    if args.answer_every_s > 60:
+        parser.error(f"answer_every_s {args.answer_every_s:g} is not allowed: expected at most 60")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    load = load_average()
+    torch.set_num_threads(args.threads)
     heard_s, span_s, every_s = args.minutes * 60, 60.0, args.answer_every_s
     if args.quick:
         heard_s, span_s, every_s = 60.0, 10.0, 5.0
@@ -185,11 +193,9 @@ def main() -> None:
         "span_s": span_s,
         "computed_s": round(time.perf_counter() - start, 1),
         "num_positions": int(cache.length_S[0]),
-        "quick": args.quick,
         "build": assistant.card["name"],
-        "torch": torch.__version__,
+        **run_facts(args, load),
     }
-    line |= {**device_description(), **git_state(Path(omni_audio.__file__).parent)}
     print(json.dumps(line, allow_nan=False))
 
 

@@ -1,4 +1,8 @@
-"""Prefill, decode step and training step of our stack on text positions."""
+"""Prefill, decode step and training step of our stack on text positions.
+
+Position 0 of every row is pinned, as <bos> is in every real stream: a query behind `num_places` then meets it by turns
+of their own, and the difference is part of the time.
+"""
 
 import contextlib
 from contextlib import AbstractContextManager
@@ -26,14 +30,19 @@ def autocast(dtype: torch.dtype) -> AbstractContextManager:
     return contextlib.nullcontext()
 
 
-def _feed(model: OmniModel, ids_BT: Tensor, cache: KVCache) -> Tensor:
-    """Text positions to all slots, in the pieces of the Generator; logits (B, V) after the last."""
+def _feed(model: OmniModel, ids_BT: Tensor, cache: KVCache, is_start: bool = False) -> Tensor:
+    """Text positions to all slots, in the pieces of the Generator; logits (B, V) after the last.
+
+    `is_start`: the slots are empty, and the first position is pinned.
+    """
     slots = torch.arange(ids_BT.shape[0])
     hidden_BTD = torch.empty(0)
     for piece_BT in ids_BT.split(PREFILL_POSITIONS, 1):
         none_BT = torch.full_like(piece_BT, NO_CHUNK)
         codes_BTK = torch.full((*piece_BT.shape, model.depth.num_codebooks), NO_CODE)
         pinned_BT = torch.zeros_like(piece_BT, dtype=torch.bool)
+        if is_start:
+            pinned_BT[:, 0], is_start = True, False
         hidden_BTD = model.advance(piece_BT, codes_BTK, none_BT, pinned_BT, cache, slots)
     return model.head(hidden_BTD[:, -1])
 
@@ -45,7 +54,7 @@ def prefill_way(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> Way:
     @torch.no_grad()
     def run() -> None:
         with autocast(dtype):
-            _feed(model, ids_BT, cache)
+            _feed(model, ids_BT, cache, is_start=True)
 
     return Way(OURS, "advance", run, lambda: cache.reset(0))
 
@@ -58,7 +67,7 @@ def decode_way(
     num_rows, length = ids_BT.shape
     cache = model.empty_cache(num_rows)
     with autocast(dtype):
-        _feed(model, ids_BT, cache)
+        _feed(model, ids_BT, cache, is_start=True)
 
     @torch.no_grad()
     def run() -> None:
@@ -66,7 +75,8 @@ def decode_way(
             for _ in range(num_steps):
                 _feed(model, ids_BT[:, :1], cache)
 
-    # What lies behind the length is the future of the next run's positions: the mask hides it.
+    # What lies behind the length is the future of the next run's positions: the mask hides it. In a full ring it took
+    # the places of the oldest positions; as many places are looked at as before.
     return Way(OURS, name, run, lambda: cache.length_S.fill_(length), num_steps)
 
 
@@ -75,7 +85,7 @@ def compiled_way(model: OmniModel, ids_BT: Tensor, num_steps: int, name: str) ->
     """The same steps as decode_way() in float32, compiled; the work is done here."""
     num_rows, length = ids_BT.shape
     cache, steps = model.empty_cache(num_rows), CompiledSteps(model)
-    _feed(model, ids_BT, cache)
+    _feed(model, ids_BT, cache, is_start=True)
     ids, slots = ids_BT[:, 0].tolist(), list(range(num_rows))
     none_BK = torch.full((num_rows, model.depth.num_codebooks), NO_CODE)
 
@@ -88,16 +98,17 @@ def compiled_way(model: OmniModel, ids_BT: Tensor, num_steps: int, name: str) ->
 
 
 def text_batch(ids_BT: Tensor, num_codebooks: int) -> SequenceBatch:
-    """Rows of one text document each, every id a target."""
+    """Rows of one text document each, every id a target, the first position pinned."""
     none_BT, yes_BT = torch.full_like(ids_BT, NO_CHUNK), torch.ones_like(ids_BT, dtype=torch.bool)
+    position_BT = torch.arange(ids_BT.shape[1]).expand_as(ids_BT)
     return SequenceBatch(
         ids_BT=ids_BT,
         codes_BTK=torch.full((*ids_BT.shape, num_codebooks), NO_CODE),
         states_BTS=torch.zeros(*ids_BT.shape, 0),
         chunk_BT=none_BT,
-        pinned_BT=~yes_BT,
+        pinned_BT=position_BT == 0,
         target_BT=yes_BT,
-        position_BT=torch.arange(ids_BT.shape[1]).expand_as(ids_BT),
+        position_BT=position_BT,
         document_BT=torch.zeros_like(ids_BT),
         heard=[[] for _ in ids_BT],
     )

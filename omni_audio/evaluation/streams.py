@@ -1,10 +1,11 @@
 """How many spoken replies one Generator gives in real time, and what one more of them costs.
 
-Every stream has heard a spoken request and answers with sound; each step gives each stream one frame of 80 ms (its text
-is one id), so that a step of more than 80 ms is too slow for all. The number of streams doubles until the 95th
-percentile of the step time passes 80 ms, and the interval is then halved. Weights are drawn: time and memory do not
-depend on what they know. A step is the network's and the sound of every stream, made as the server makes it: the frames
-of all go through the vocoder in one pass.
+Every stream has heard a spoken request so often that its ring is full, and answers with sound; each step gives each
+stream one frame of 80 ms (its text is one id), so that a step of more than 80 ms is too slow for all. The number of
+streams doubles until the 95th percentile of the step time passes 80 ms, and the interval is then halved. Weights are
+drawn: time and memory do not depend on what they know. A step is the network's and the sound of every stream, made as
+the server makes it: the frames of all go through the vocoder in one pass. The time to the first sound is that of a new
+stream, which has heard the request once, beside the others.
 """
 
 import dataclasses
@@ -28,12 +29,14 @@ from omni_audio.model.piece_decoder import PieceDecoder, decode_frames
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sampling import MAX_BIAS
 from omni_audio.model.sequence import Mode, SequenceBuilder, TokenSequence
-from omni_audio.model.text import TextTokenizer
+from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 
 FRAME_MS = 80.0
 NEVER = 1_000_000
+WARM_UP = 2
+"""Steps that are not timed, behind the first sound."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,6 +76,28 @@ def drawn_request(model: OmniModel, text: TextTokenizer, num_frames: int) -> Tok
     return builder.user_audio(codes).assistant(Mode.REPLY_AUDIO).build()
 
 
+def filling_request(model: OmniModel, prompt: TokenSequence) -> TokenSequence:
+    """The request again and again, each answer but the last interrupted at once, until the ring is full.
+
+    Args:
+        model: whose ring it is.
+        prompt: of drawn_request().
+
+    Returns:
+        At least `num_places + window` positions.
+    """
+    begin, turn = prompt.part(0, 1), prompt.part(1)
+    ids_1, pinned_1 = torch.full_like(begin.ids_T, Special.END), torch.zeros_like(begin.pinned_T)
+    end = dataclasses.replace(begin, ids_T=ids_1, pinned_T=pinned_1)
+    chunks_in_turn = int(turn.chunk_T.max()) + 1
+    filled, num_turns = prompt, 1
+    while len(filled) < model.config.num_places + model.config.window:
+        chunk_T = torch.where(turn.chunk_T >= 0, turn.chunk_T + num_turns * chunks_in_turn, turn.chunk_T)
+        filled = filled.followed_by(end).followed_by(dataclasses.replace(turn, chunk_T=chunk_T))
+        num_turns += 1
+    return filled
+
+
 def open_reply(generator: Generator, slot: int, prompt: TokenSequence) -> None:
     """Begins a reply without end in a free slot. Its one text id is given: a reply without text may end at once."""
     first = {generator.model.vocabulary.text_start: MAX_BIAS}
@@ -80,6 +105,24 @@ def open_reply(generator: Generator, slot: int, prompt: TokenSequence) -> None:
         mode=Mode.REPLY_AUDIO, seed=slot, max_text_tokens=2, max_frames=NEVER, bias=first
     )
     generator.open(slot, prompt, request)
+
+
+def open_full(generator: Generator, prompt: TokenSequence) -> None:
+    """Begins a reply in every slot of an empty generator, each with a full ring.
+
+    One slot reads filling_request(), and the others, which have read `prompt`, get what then lies in its ring: time and
+    memory are those of streams that have all read it.
+    """
+    open_reply(generator, 0, filling_request(generator.model, prompt))
+    while generator.streams[0].unread:
+        generator.step()
+    for slot in range(1, generator.num_slots):
+        open_reply(generator, slot, prompt)
+    cache = generator.cache
+    for numbers in (*cache.keys.parts, *cache.values.parts):
+        numbers[:, 1:] = numbers[:, :1]
+    for places in (cache.position_SL, cache.chunk_SL, cache.pinned_SL, cache.length_S, cache.origin_S):
+        places[1:] = places[:1]
 
 
 def frames_of_step(generator: Generator) -> list[AudioFrame]:
@@ -124,17 +167,18 @@ def measure_streams(
         tokenizer: makes the sound.
         text: makes the words.
         num_streams: at least 1.
-        prompt: what each of them has heard.
+        prompt: of drawn_request(); each of them has heard it until its ring is full.
         num_steps: that are timed.
-        num_openings: replies that are opened beside the others and timed until their first sound.
+        num_openings: replies to `prompt` that are opened beside the others and timed until their first sound.
         kv_format: how keys and values are kept.
         steps: compiled ones.
     """
     generator = Generator(model, num_slots=num_streams, kv_format=kv_format, steps=steps)
     decoders = {slot: PieceDecoder(tokenizer, text) for slot in range(num_streams)}
-    for slot in decoders:
-        open_reply(generator, slot, prompt)
-    for _ in range(3):
+    open_full(generator, prompt)
+    while len(sound_of_frames(decoders, frames_of_step(generator))) < num_streams:
+        pass
+    for _ in range(WARM_UP):
         sound_of_frames(decoders, frames_of_step(generator))
     step_ms = []
     for _ in range(num_steps):

@@ -5,6 +5,8 @@ import json
 import shutil
 import statistics
 import sys
+import time
+from collections.abc import Callable
 
 import grammar as bench_grammar
 import joint_decoding as bench_joint_decoding
@@ -19,6 +21,11 @@ from measuring.limits import bandwidth_case, gemm_case, step_bytes
 from measuring.timing import Case, Way, time_ways
 from measuring.untrained import STACK, Weights, stack_parameters, untrained_model, with_weights
 from omni_audio.evaluation.latency import percentile
+from omni_audio.evaluation.streams import frames_of_step, open_full
+from omni_audio.model.feeding import check_sequence
+from omni_audio.model.generate import Generator
+from omni_audio.model.kv_store import KVFormat
+from omni_audio.model.text import Special
 from omni_audio.model.transformer import OmniModel
 
 
@@ -75,13 +82,16 @@ def test_headline_takes_the_first_format_batch_one_and_the_longest_prompt():
         drawn_case("prefill", dtype="float32", length=8),
         drawn_case("prefill", dtype="float32", length=16),
         drawn_case("prefill", dtype="bfloat16", length=32),
-        drawn_case("decode", dtype="float32", batch=4),
-        drawn_case("decode", dtype="float32", batch=1),
+        drawn_case("decode", dtype="float32", batch=4, context=8),
+        drawn_case("decode", dtype="float32", batch=1, context=8),
+        drawn_case("decode", dtype="float32", batch=1, context=24),
+        drawn_case("decode", dtype="float32", batch=4, context=24),
     ]
     for number, case in enumerate(cases):
         case.figures |= {"ratio": float(number), "bandwidth_fraction": 0.0}
     line = bench_model.headline(cases)
     assert (line["prefill_vs_transformers"], line["decode_vs_transformers"]) == (1.0, 4.0)
+    assert line["long_decode_vs_transformers"] == 5.0
     assert "train_step_vs_transformers" not in line
 
 
@@ -114,6 +124,52 @@ def test_every_run_of_decode_steps_begins_at_the_same_place(model: OmniModel):
     for first, second in zip(seen[:3], seen[3:], strict=True):
         torch.testing.assert_close(first, second)
     assert not torch.allclose(seen[0], seen[1])
+
+
+def pinned_seen(model: OmniModel, run: Callable[[], object]) -> list[bool]:
+    """Of each pass of the stack, whether pinned keys were met by turns of their own."""
+    seen: list[bool] = []
+    keep = model.blocks[0].register_forward_pre_hook(
+        lambda _, passed: seen.append(passed[1].pinned_BL is not None)
+    )
+    run()
+    keep.remove()
+    return seen
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_a_decode_step_meets_the_pinned_start_as_a_real_stream_does(model: OmniModel, windows: int):
+    shape = model.config
+    length = shape.window if windows == 1 else shape.num_places + shape.window
+    ids_BT = torch.randint(20, 60, (2, length))
+    way = our_ways.decode_way(model, ids_BT, 3, torch.float32)
+    assert pinned_seen(model, way.run) == [windows == 2] * 3
+
+
+def test_prefill_and_training_meet_the_pinned_start_behind_the_places():
+    model = untrained_model("tiny", hears_states=False)
+    ids_BT = torch.randint(20, 60, (1, model.config.num_places + 1))
+    assert pinned_seen(model, our_ways.prefill_way(model, ids_BT, torch.float32).run) == [True]
+    assert pinned_seen(model, our_ways.train_ways(model, ids_BT, torch.float32)[0].run) == [True]
+
+
+def test_default_contexts_are_the_window_and_beyond_the_places(
+    model: OmniModel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "argv", ["model.py", "--quick", "--no-train", "--no-nf4"])
+    args = bench_model.arguments()
+    args.bandwidth_mib, args.gemm_size = 1, 16
+    monkeypatch.setattr(bench_model, "untrained_model", lambda *_, **__: model)
+    monkeypatch.setattr(bench_model, "mistral_like", lambda _: torch.nn.Linear(1, 1))
+    contexts: list[int] = []
+
+    def measure(ours, theirs, dtype, batch, context, *_):
+        contexts.append(context)
+        return drawn_case("decode", dtype=dtype, batch=batch, context=context, weight_bytes=1)
+
+    monkeypatch.setattr(bench_model, "measure_decode", measure)
+    bench_model.measure_preset("tiny", args)
+    assert contexts == [model.config.window, model.config.num_places + model.config.window]
 
 
 def test_the_peer_has_the_shape_of_our_stack(model: OmniModel, peer):
@@ -159,6 +215,18 @@ def test_what_grammars_cost_is_part_of_a_step():
     line = bench_grammar.measure(untrained_model("tiny"), num_streams=2, num_steps=3)
     assert 0 < line["grammar_share"] < 1
     assert 0 < 2 * line["grammar_us"] / 1000 < line["step_ms"]
+
+
+def test_turning_masks_around_counts_as_the_grammars(monkeypatch: pytest.MonkeyPatch):
+    slow_s, from_numpy = 0.02, torch.from_numpy
+
+    def slow(array):
+        time.sleep(slow_s)
+        return from_numpy(array)
+
+    monkeypatch.setattr(torch, "from_numpy", slow)
+    line = bench_grammar.measure(untrained_model("tiny"), num_streams=2, num_steps=3)
+    assert 2 * line["grammar_us"] >= slow_s * 1e6
 
 
 def test_a_training_step_changes_the_stack_alone(peer):
@@ -208,6 +276,39 @@ def test_streams_are_measured_and_each_step_gives_each_a_frame():
     assert bench_streams.table(line).count("\n") == 4
 
 
+def test_the_request_that_is_heard_fills_the_ring_and_is_a_stream():
+    model = bench_streams.speaking_model("tiny")
+    prompt = bench_streams.spoken_request(model, num_frames=5)
+    filled = bench_streams.filling_request(model, prompt)
+    check_sequence(filled, model)
+    least = model.config.num_places + model.config.window
+    assert least <= len(filled) < least + len(prompt)
+    assert filled.ids_T.tolist().count(Special.BOS) == 1
+    num_turns = filled.ids_T.tolist().count(Special.ASSISTANT)
+    assert filled.ids_T.tolist().count(Special.END) == 2 * num_turns - 1, (
+        "of hearing, and of interrupted answers"
+    )
+    runs = torch.unique_consecutive(filled.chunk_T[filled.chunk_T >= 0])
+    assert runs.tolist() == list(range(num_turns)), "no turn sees another's chunk"
+
+
+@pytest.mark.parametrize("kv_format", KVFormat)
+def test_streams_are_timed_with_full_rings(kv_format: KVFormat):
+    model = bench_streams.speaking_model("tiny")
+    prompt = bench_streams.spoken_request(model, num_frames=5)
+    generator = Generator(model, 3, kv_format=kv_format)
+    open_full(generator, prompt)
+    cache = generator.cache
+    assert cache.length_S.tolist() == [len(bench_streams.filling_request(model, prompt))] * 3
+    while len(frames_of_step(generator)) < 3:
+        pass
+    assert len(cache.length_S.unique()) == 1, "all are in step"
+    assert bool((cache.position_SL[:, cache.num_pinned_places :] >= 0).all())
+    assert cache.pinned_SL.nonzero().tolist() == [[slot, 0] for slot in range(3)]
+    for numbers in cache.keys.parts:
+        assert bool((numbers[:, :, :, cache.num_pinned_places :].abs().amax(-1) > 0).all())
+
+
 def test_sound_is_measured_both_ways_beside_the_step():
     model = bench_streams.speaking_model("tiny")
     prompt = bench_streams.spoken_request(model, num_frames=5)
@@ -230,6 +331,17 @@ def test_the_number_of_streams_doubles_and_then_closes_in():
     assert (line["streams"], line["reached_limit"]) == (13, True)
     assert (line["marginal_mib_per_stream"], line["cache_mib_per_stream"]) == (3.0, 2.0)
     assert line["p95_step_ms"]["14"] == 84.0
+
+
+def test_sixteen_streams_are_put_beside_one():
+    found, _ = bench_streams.search(lambda n: drawn_streams(n, 2.0 + 0.5 * n), max_streams=16)
+    assert bench_streams.step_16_vs_1(found) == 4.0
+    found, reached_limit = bench_streams.search(lambda n: drawn_streams(n, 30.0 * n), max_streams=20)
+    assert [one.num_streams for one in found] == [1, 2, 3, 4, 16]
+    assert (bench_streams.step_16_vs_1(found), reached_limit) == (16.0, True)
+    assert bench_streams.stream_line(found, reached_limit)["streams"] == 2
+    found, _ = bench_streams.search(lambda n: drawn_streams(n, 30.0 * n), max_streams=8)
+    assert bench_streams.step_16_vs_1(found) is None
 
 
 def test_no_stream_in_time_is_said():

@@ -161,5 +161,6 @@ def weight_bytes(model: nn.Module) -> int:
         while state is not None:
             total += state.absmax.numel() * state.absmax.element_size()
             total += state.code.numel() * state.code.element_size()
+            total += 0 if state.offset is None else state.offset.nbytes
             state = state.state2
     return total

@@ -49,6 +49,13 @@ def test_the_product_is_that_of_the_nearest_values(inputs: int, outputs: int, ro
     assert 0 < error < 0.1
 
 
+def test_a_weight_takes_four_and_a_half_bits() -> None:
+    """Four, and two numbers of 16 bits for each 64 weights; outputs are filled up to a multiple of 16."""
+    for outputs, held in ((48, 48), (37, 48)):
+        buffers = Int4Linear(nn.Linear(128, outputs, bias=False)).buffers()
+        assert 8 * sum(buffer.nbytes for buffer in buffers) == 4.5 * 128 * held
+
+
 def test_a_group_of_equal_weights_is_kept() -> None:
     linear = nn.Linear(64, 16, bias=False)
     nn.init.constant_(linear.weight, 0.25)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_model_config
 
-from omni_audio.model.attention import AttentionBackend, Places, attend, visible, visible_blocks
+from omni_audio.model.attention import AttentionBackend, Places, attend, may_see, visible, visible_blocks
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.rotary import rotary_turns, rotate
-from omni_audio.model.sequence import NO_CODE, Mode, TokenSequence, pack
+from omni_audio.model.sequence import NO_CODE, LayoutConfig, Mode, SequenceBatch, TokenSequence, pack
 from omni_audio.model.text import Special, TextTokenizer
 from omni_audio.model.transformer import AudioInput, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -160,30 +160,65 @@ def test_slots_do_not_touch_each_other(tiny_model: OmniModel, tiny_text: TextTok
     torch.testing.assert_close(feed(tiny_model, cache, sequence, [], 1), alone)
 
 
-def test_gradient_shows_who_sees_whom(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:
-    batch = pack([[document(tiny_model, tiny_text, 20)]])
-    chunks = batch.chunk_BT[0]
-    seen: list[torch.Tensor] = []
+def reached_by(model: OmniModel, batch: SequenceBatch) -> dict[str, torch.Tensor]:
+    """Whether each real position's state (rows) has a gradient at each input position (columns), by kind of input.
 
-    def keep(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
-        output = output.detach().requires_grad_()
-        seen.append(output)
-        return output
+    Inputs: the ids' embeddings and the states of every position; of frames the embeddings and the vectors of codes.
+    """
+    leaves = {"states": batch.states_BTS.clone().requires_grad_()}
 
-    handle = tiny_model.embed.register_forward_hook(keep)
+    def leaf(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        leaves[name] = tensor.detach().requires_grad_()
+        return leaves[name]
+
+    handles = [
+        model.embed.register_forward_hook(lambda _, __, output: leaf("ids", output)),
+        model.frames.table.register_forward_hook(lambda _, __, output: leaf("codes", output)),
+        model.frames.from_latent.register_forward_pre_hook(lambda _, given: leaf("latents", given[0])),
+    ]
     try:
-        for place in (int((chunks >= 0).nonzero()[10]), batch.ids_BT.shape[1] - 4):
-            seen.clear()
-            hidden = tiny_model(batch)
-            (hidden[0, place] * torch.arange(hidden.shape[-1])).sum().backward()
-            gradient = seen[0].grad
-            assert gradient is not None
-            reached = gradient[0].abs().sum(-1) > 0
-            last = int(reached.nonzero().max())
-            expected = place if chunks[place] < 0 else int((chunks == chunks[place]).nonzero().max())
-            assert last == expected
+        hidden_BTD = model(dataclasses.replace(batch, states_BTS=leaves["states"]))
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
+    weights_D = torch.randn(hidden_BTD.shape[-1], generator=torch.Generator().manual_seed(0))
+    found: dict[str, list[torch.Tensor]] = {name: [] for name in leaves}
+    for told in (hidden_BTD @ weights_D)[batch.document_BT >= 0]:
+        gradients = torch.autograd.grad(told, list(leaves.values()), retain_graph=True)
+        for name, gradient in zip(leaves, gradients, strict=True):
+            by_position = gradient[0] if name in ("states", "ids") else gradient
+            found[name].append(by_position.flatten(1).any(-1))
+    return {name: torch.stack(rows) for name, rows in found.items()}
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("backend", [AttentionBackend.NAIVE, AttentionBackend.SDPA])
+def test_gradient_reaches_what_may_be_seen_and_nothing_else(
+    tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer, backend: AttentionBackend, num_layers: int
+) -> None:
+    """Two documents of a padded row, longer than window and pinned places; instructions go on behind the pinned."""
+    torch.manual_seed(0)
+    layout = LayoutConfig(encoder_chunk=5, pinned_positions=6)
+    config = tiny_model_config(window=13, num_layers=num_layers, layout=layout, attention=backend)
+    model = OmniModel(config, tiny_tokenizer.config).eval()
+    model.load_codebooks(tiny_tokenizer)
+    documents = [document(model, tiny_text, 17), document(model, tiny_text, 8, seed=3)]
+    batch = pack([documents], length_multiple=sum(map(len, documents)) + 3)
+    assert min(map(len, documents)) > config.num_places
+    assert int(batch.pinned_BT.sum()) == 2 * layout.pinned_positions < int((batch.chunk_BT >= 0).sum())
+    places = Places(batch.position_BT, batch.document_BT, batch.chunk_BT, batch.pinned_BT)
+    may_TT = may_see(places.at(0, slice(None), None), places.at(0, None), config.window)
+    reach_TT = torch.linalg.matrix_power(may_TT.float(), num_layers)[batch.document_BT[0] >= 0] > 0
+    is_frame_T = (batch.codes_BTK[0] >= 0).all(-1)
+    reached = reached_by(model, batch)
+    for name, expected in (
+        ("ids", reach_TT),
+        ("states", reach_TT),
+        ("codes", reach_TT[:, is_frame_T]),
+        ("latents", reach_TT[:, is_frame_T]),
+    ):
+        wrong = (reached[name] != expected).nonzero().tolist()
+        assert not wrong, f"{name}: (position, input) {wrong[:9]}"
 
 
 def test_pinned_prompt_outlives_the_window(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:

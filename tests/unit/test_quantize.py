@@ -40,7 +40,7 @@ from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.weight_quant import packed
 from omni_audio.weight_quant.config import NF4Config, TableFormat
-from omni_audio.weight_quant.nf4 import quantize_model, weight_bytes
+from omni_audio.weight_quant.nf4 import chosen_linears, quantize_model, weight_bytes
 from omni_audio.weight_quant.report import bits_report
 
 CONFIGS = [
@@ -288,6 +288,21 @@ def test_a_config_with_other_nf4_keys_is_refused(broken: Path) -> None:
         Assistant.load(broken)
 
 
+VALUES_BYTES = 4 * 16 + 4 * 256
+"""The values that codes and block maxima stand for, floats, once in a file."""
+
+
+def packed_bytes(num_weights: int) -> int:
+    """Of one linear: n / 2 codes, n / 64 maxima, a scale for 256 of these, their mean."""
+    num_blocks = num_weights // 64
+    return num_weights // 2 + num_blocks + 4 * -(-num_blocks // 256) + 4
+
+
+def linear_sizes(build: Path, config: NF4Config) -> dict[str, int]:
+    """Weights of each linear of a full build that becomes NF4."""
+    return {name: linear.weight.numel() for name, linear in chosen_linears(load_model(build), config)}
+
+
 def test_bits_are_those_of_the_file(nf4: Path, tiny_build: Path) -> None:
     report = bits_report(nf4 / MODEL_WEIGHTS, nf4 / TOKENIZER_WEIGHTS)
     full = bits_report(tiny_build / MODEL_WEIGHTS, tiny_build / TOKENIZER_WEIGHTS)
@@ -308,13 +323,12 @@ def test_bits_are_those_of_the_file(nf4: Path, tiny_build: Path) -> None:
     held = [t for name in (MODEL_WEIGHTS, TOKENIZER_WEIGHTS) for t in load_file(nf4 / name).values()]
     assert of["whole"].num_bytes == sum(tensor.nbytes for tensor in held)
     assert of["whole"].num_parameters == full.whole.num_parameters
-    # of a linear of n weights: n / 2 codes, n / 64 maxima, a scale for 256 of these, their mean
-    head = load_model(tiny_build).head
-    expected = 0
-    for linear in (head.linear, head.digits):
-        num_blocks = linear.weight.numel() // 64
-        expected += linear.weight.numel() // 2 + num_blocks + 4 * -(-num_blocks // 256) + 4
-    assert of["head"].num_bytes == expected
+    sizes = linear_sizes(tiny_build, NF4Config())
+    assert of["head"].num_bytes == sum(
+        packed_bytes(n) for name, n in sizes.items() if name.startswith("head.")
+    )
+    assert of["NF4 layers"].num_bytes == sum(map(packed_bytes, sizes.values())) + VALUES_BYTES
+    assert of["NF4 layers"].num_parameters == sum(sizes.values())
 
 
 def test_a_broken_write_leaves_nothing(
@@ -441,7 +455,9 @@ def test_the_command_writes_a_build_and_build_info_counts_its_bits(
     report = bits_report(out / MODEL_WEIGHTS, out / TOKENIZER_WEIGHTS)
     assert told["memory_ratio"] == report.whole.memory_ratio
     assert told["bits_per_parameter"]["depth"] > 12
-    assert 4 < told["bits_per_parameter"]["NF4 layers"] < 4.3
+    sizes = linear_sizes(tiny_build, NF4Config(depth=False)).values()
+    num_bytes = sum(map(packed_bytes, sizes)) + VALUES_BYTES  # tiny layers: 4.13 bits are for large ones
+    assert told["bits_per_parameter"]["NF4 layers"] == pytest.approx(8 * num_bytes / sum(sizes), abs=1e-9)
     assert main.main(["build-info", str(tiny_build)]) == 0
     assert "bits of" not in capsys.readouterr().out
 

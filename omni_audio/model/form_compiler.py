@@ -6,6 +6,8 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 MAX_GRAMMAR_SYMBOLS = 60_000
 """llguidance cannot number more than 65 000; five thousand optional properties have 40 000."""
+MAX_ROW_ITEMS = 50_000
+"""Ways that a text may go on at one place; an optional property has four, and one step over 20 000 takes 3 ms."""
 MAX_LEXER_STATES = 50_000
 """Of one text that follows a form; a state takes one to two kilobytes."""
 
@@ -36,7 +38,10 @@ class FormCompiler:
     def __init__(self, tokens: Sequence[bytes], encode: Callable[[str], list[int]]) -> None:
         self._tokenizer = LLTokenizer(TokenizerWrapper(_Vocabulary(tokens, encode)))
         self._limits = LLParserLimits(
-            max_grammar_size=MAX_GRAMMAR_SYMBOLS, max_lexer_states=MAX_LEXER_STATES, verbose_errors=False
+            max_grammar_size=MAX_GRAMMAR_SYMBOLS,
+            max_items_in_row=MAX_ROW_ITEMS,
+            max_lexer_states=MAX_LEXER_STATES,
+            verbose_errors=False,
         )
 
     def compile(self, schema: str) -> tuple[LLMatcher, str]:

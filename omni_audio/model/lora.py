@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.model.heads import HeadProduct
 from omni_audio.model.transformer import OmniModel
-from omni_audio.weight_quant.int4 import Int4Linear
 from omni_audio.weight_quant.tables import Int8Table
 
+INT4 = "Int4Linear"
+"""Its class is named, so that bitsandbytes, which its module needs, is not imported."""
 PRODUCTS = {"depth.head_product": "depth.heads", "depth.asked_product": "depth.asked_vectors"}
 """The products that stand for a linear, and the K matrices each of them takes."""
 
@@ -155,7 +156,7 @@ def new_layers(model: OmniModel, config: LoraConfig) -> dict[str, LoraLayer]:
         "none yet",
         "Fold them in by fold_lora, or take the base anew.",
     )
-    packed = [name for name, module in model.named_modules() if isinstance(module, Int4Linear)]
+    packed = [name for name, module in model.named_modules() if type(module).__name__ == INT4]
     require(
         not packed,
         "adapters",

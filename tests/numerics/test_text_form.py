@@ -168,6 +168,13 @@ def test_schemas_that_cannot_be_followed_are_named(forms: TextForms, schema: dic
         forms.call({"first": SCHEMA, "second": {"properties": {"a": schema}, "required": ["a"]}})
 
 
+def test_thousands_of_properties_are_followed(forms: TextForms, tiny_text: TextTokenizer) -> None:
+    properties = {f"p{index}": {"type": "string", "pattern": f"^b{index}$"} for index in range(2000)}
+    form = forms.json({"type": "object", "properties": properties, "additionalProperties": False})
+    assert is_followed(form, tiny_text, '{"p7":"b7","p1999":"b1999"}')
+    assert not is_followed(form, tiny_text, '{"p7":"b8"}')
+
+
 def test_long_schemas_are_refused_before_they_are_compiled(forms: TextForms) -> None:
     def tool(num: int) -> dict:
         return {"properties": {f"p{index}": {"pattern": "^[a-z]{1,9}x$"} for index in range(num)}}

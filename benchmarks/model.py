@@ -18,6 +18,8 @@ a window more, where the ring has been gone round and pinned keys are met by tur
     nf4_vs_fp32_step            our decode step at batch 1 with NF4 weights over that with float32 ones
     bandwidth_fraction          weight bytes of our decode step at batch 1 over its time, over the bandwidth measured in
                                 the same run; weights that fit into the caches of the processor can pass 1
+    compiled_train_vs_transformers   with --compile: our training step with compiled blocks over theirs as it is written
+    compiled_train_vs_compiled       the same over theirs through torch.compile
     gemm_fraction               products with weights of our training step over its time, over the measured GEMM peak
 
 The last line is JSON: these figures for the first preset, for all with the preset's name behind, and every case.
@@ -49,7 +51,7 @@ from omni_audio.evaluation.codec_speed import spread
 from omni_audio.model.transformer import OmniModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-NF4_STEP, COMPILED = "nf4 step", "compiled step"
+NF4_STEP, COMPILED, COMPILED_TRAIN = "nf4 step", "compiled step", "compiled train"
 LONG_DECODE = "long_decode_vs_transformers"
 HEADLINES = {
     "prefill_vs_transformers": ("prefill", "ratio"),
@@ -62,6 +64,8 @@ HEADLINES = {
     "compiled_vs_compiled": (COMPILED, "compiled_vs_compiled"),
     "compiled_int4_vs_transformers": (COMPILED, "compiled_int4_vs_transformers"),
     "compiled_bandwidth_fraction": (COMPILED, "bandwidth_fraction"),
+    "compiled_train_vs_transformers": (COMPILED_TRAIN, "ratio"),
+    "compiled_train_vs_compiled": (COMPILED_TRAIN, "compiled_vs_compiled"),
     "nf4_vs_fp32_step": (NF4_STEP, "nf4_vs_fp32_step"),
     "nf4_vs_bf16_step": (NF4_STEP, "nf4_vs_bf16_step"),
 }
@@ -134,6 +138,21 @@ def measure_train(model: OmniModel, peer: Any, dtype: str, rows: int, length: in
     return finished("train", facts, time_ways(ways, repeats))
 
 
+def measure_compiled_train(
+    model: OmniModel, peer: Any, dtype: str, rows: int, length: int, repeats: int
+) -> Case:
+    """Training steps as written and compiled; theirs compiled is a side of its own."""
+    ids_BT = drawn_ids(model, rows, length)
+    ours = our_ways.compiled_train_way(model, ids_BT, DTYPES[dtype])
+    theirs = their_ways.compiled_train_way(peer, ids_BT, DTYPES[dtype])
+    theirs.side = f"{THEIRS}, compiled"
+    written = their_ways.train_ways(peer, ids_BT, DTYPES[dtype])
+    facts = {"dtype": dtype, "rows": rows, "length": length, "flops": train_flops(model, ids_BT.numel())}
+    case = finished(COMPILED_TRAIN, facts, time_ways([ours, theirs, *written], repeats))
+    case.figures["compiled_vs_compiled"] = case.ratio(OURS, theirs.side)
+    return case
+
+
 def measure_nf4(model: OmniModel, batch: int, context: int, num_steps: int, repeats: int) -> Case:
     """Our decode step with each format of weights; each is a side of its own."""
     ids_BT = drawn_ids(model, batch, context)
@@ -159,7 +178,7 @@ def add_limits(cases: list[Case]) -> None:
         if case.kind in ("decode", COMPILED):
             least_ms = case.facts["weight_bytes"] / bandwidth / 1e6
             case.figures["bandwidth_fraction"] = least_ms / case.median_ms(OURS)
-        elif case.kind == "train":
+        elif case.kind in ("train", COMPILED_TRAIN):
             least_ms = case.facts["flops"] / peaks[case.facts["dtype"]] / 1e6
             case.figures["gemm_fraction"] = least_ms / case.median_ms(OURS)
 
@@ -195,6 +214,9 @@ def measure_preset(preset: str, args: argparse.Namespace) -> list[Case]:
     for dtype in [] if args.no_train else args.dtype:
         for rows, length in args.shapes:
             add(measure_train(model, peer, dtype, rows, length, args.train_repeats))
+        if args.compile:
+            rows, length = args.shapes[0]
+            add(measure_compiled_train(model, peer, dtype, rows, length, args.train_repeats))
     cases.append(bandwidth_case(args.bandwidth_mib, args.repeats))
     bar.close()
     add_limits(cases)
@@ -262,7 +284,7 @@ def arguments() -> argparse.Namespace:
     add("--steps", type=int, help="of decoding in a repeat; default: 16")
     add("--repeats", type=int, help="default: 15")
     add("--train-repeats", type=int, help="default: 5")
-    add("--compile", action="store_true", help="adds compiled decode steps, which take minutes to make")
+    add("--compile", action="store_true", help="adds compiled steps, which take minutes to make")
     add("--no-train", action="store_true", help="leaves prefill and training out")
     add("--no-nf4", action="store_true", help="leaves the NF4 step out")
     defaults = {

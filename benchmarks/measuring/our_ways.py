@@ -5,6 +5,8 @@ of their own, and the difference is part of the time.
 """
 
 import contextlib
+import copy
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
@@ -19,6 +21,7 @@ from omni_audio.model.feeding import PREFILL_POSITIONS
 from omni_audio.model.kv_cache import KVCache
 from omni_audio.model.sequence import NO_CHUNK, NO_CODE, SequenceBatch
 from omni_audio.model.transformer import OmniModel
+from omni_audio.training.compiling import compile_blocks
 
 OURS = "ours"
 
@@ -114,10 +117,9 @@ def text_batch(ids_BT: Tensor, num_codebooks: int) -> SequenceBatch:
     )
 
 
-def train_ways(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> list[Way]:
-    """Forward, backward and AdamW of the stack, by each attention backend that trains here; it must hear no states."""
-    parameters = stack_parameters(model)
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+def _train_step(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> Callable[[], None]:
+    """Forward, backward and AdamW of the stack; it must hear no states."""
+    optimizer = torch.optim.AdamW(stack_parameters(model), lr=1e-4, fused=True)
     batch = text_batch(ids_BT, model.depth.num_codebooks)
 
     def run() -> None:
@@ -127,13 +129,30 @@ def train_ways(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> list[Way
         optimizer.step()
         optimizer.zero_grad()
 
-    def way(backend: AttentionBackend) -> Way:
-        def prepare() -> None:
-            model.train()
-            for block in model.blocks:
-                assert isinstance(block, Block)
-                block.attention.backend = backend
+    return run
 
-        return Way(OURS, backend.value, run, prepare)
 
-    return [way(backend) for backend in (AttentionBackend.NAIVE, AttentionBackend.SDPA)]
+def _train_by(model: OmniModel, backend: AttentionBackend) -> None:
+    model.train()
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        block.attention.backend = backend
+
+
+def train_ways(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> list[Way]:
+    """A training step by each attention backend that trains here."""
+    run = _train_step(model, ids_BT, dtype)
+    return [
+        Way(OURS, backend.value, run, lambda backend=backend: _train_by(model, backend))
+        for backend in (AttentionBackend.NAIVE, AttentionBackend.SDPA)
+    ]
+
+
+def compiled_train_way(model: OmniModel, ids_BT: Tensor, dtype: torch.dtype) -> Way:
+    """The same with blocks that are compiled as in training, naive attention; the work is done here."""
+    own = copy.deepcopy(model)
+    _train_by(own, AttentionBackend.NAIVE)
+    compile_blocks(own)
+    run = _train_step(own, ids_BT, dtype)
+    run()
+    return Way(OURS, "compiled blocks", run)

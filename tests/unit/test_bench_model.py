@@ -240,6 +240,20 @@ def test_a_training_step_changes_the_stack_alone(peer):
     assert case.facts["flops"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.filterwarnings("ignore:The .grad attribute", "ignore:Torchinductor does not support")
+def test_compiled_training_steps_are_measured_beside_the_peer(peer):
+    model = untrained_model("tiny", hears_states=False)
+    case = bench_model.measure_compiled_train(model, peer, "float32", rows=2, length=16, repeats=2)
+    assert {side for side, _ in case.times_ms} == {"ours", "transformers", "transformers, compiled"}
+    assert case.figures["ratio"] == case.ratio("ours", "transformers")
+    assert case.figures["compiled_vs_compiled"] == case.ratio("ours", "transformers, compiled")
+    assert {"compiled_train_vs_transformers", "compiled_train_vs_compiled"} <= bench_model.headline(
+        [case]
+    ).keys()
+
+
 def test_stack_parameters_are_the_trained_ones():
     model = untrained_model("tiny", hears_states=False)
     chosen = {id(parameter) for parameter in stack_parameters(model)}

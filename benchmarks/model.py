@@ -35,7 +35,6 @@ import sys
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from measuring import our_ways, their_ways
@@ -44,7 +43,7 @@ from measuring.limits import bandwidth_case, gemm_case, step_bytes, train_flops
 from measuring.our_ways import OURS
 from measuring.their_ways import THEIRS, mistral_like
 from measuring.timing import Case, digits, time_ways
-from measuring.untrained import Weights, untrained_model, with_weights
+from measuring.untrained import Weights, drawn_ids, untrained_model, with_weights
 from omni_audio.checks import import_optional
 from omni_audio.evaluation.codec_report import markdown_table
 from omni_audio.evaluation.codec_speed import spread
@@ -69,12 +68,6 @@ HEADLINES = {
     "nf4_vs_fp32_step": (NF4_STEP, "nf4_vs_fp32_step"),
     "nf4_vs_bf16_step": (NF4_STEP, "nf4_vs_bf16_step"),
 }
-
-
-def drawn_ids(model: OmniModel, num_rows: int, length: int) -> Tensor:
-    """Text ids (B, T)."""
-    vocabulary = model.vocabulary
-    return torch.randint(vocabulary.text_start, vocabulary.semantic_start, (num_rows, length))
 
 
 def finished(kind: str, facts: dict[str, Any], times_ms: dict[tuple[str, str], list[float]]) -> Case:

@@ -5,7 +5,7 @@ import dataclasses
 from enum import Enum
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from omni_audio.config.load import load_config
 from omni_audio.model.transformer import OmniModel
@@ -61,3 +61,9 @@ def stack_parameters(model: OmniModel) -> list[nn.Parameter]:
     model.requires_grad_(False)
     parts = [model.get_submodule(name).requires_grad_(True) for name in STACK]
     return [parameter for part in parts for parameter in part.parameters()]
+
+
+def drawn_ids(model: OmniModel, num_rows: int, length: int) -> Tensor:
+    """Text ids (B, T)."""
+    vocabulary = model.vocabulary
+    return torch.randint(vocabulary.text_start, vocabulary.semantic_start, (num_rows, length))

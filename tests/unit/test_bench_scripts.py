@@ -10,6 +10,7 @@ from typing import Any
 
 import long_stream
 import nf4_load
+import operators
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,18 @@ def test_a_stream_is_measured_for_a_minute():
     assert line["pinned_prompt_effect"] > 0
     assert (line["heard_s"], line["threads"], line["torch_threads"]) == (60.0, 1, 1)
     assert line["num_steps"] > 12
+
+
+def test_operators_of_a_step_are_counted():
+    line = last_line("operators", "--threads", "1")
+    for case in ("decode", "prefill", "train"):
+        assert 0 < line[f"products_share_{case}"] < 1
+        assert line[f"operators_{case}_nano"] == line[f"operators_{case}"] > 100
+
+
+def test_the_share_of_products_counts_products_alone():
+    times = {"aten::mm": (3.0, 2), "aten::mul": (1.0, 5)}
+    assert operators.products_share(times) == 0.75
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import long_stream
+import neighbours
 import nf4_load
 import operators
 import pytest
@@ -92,3 +93,17 @@ def test_loading_is_measured():
     assert 4 < line["nf4_bits_per_param"] < 4.2
     assert line["nf4_network_ratio"] < line["nf4_memory_ratio"] < 1
     assert {"packed_while_loading", "full"} <= line.keys()
+
+
+def test_answers_that_differ_are_counted_with_the_draws_before():
+    found = neighbours.compare([[1, 2, 3], [4, 5, 6]], [[1, 2, 3], [4, 9, 9]])
+    assert (found["answers"], found["changed_answers"], found["draws"]) == (2, 1, 3 + 1 + 1)
+    assert found["draws_per_change"] == 5
+    assert neighbours.compare([[1]], [[1]])["draws_per_change"] is None
+    assert neighbours.same_until([1, 2], [1, 2, 3]) == 2
+
+
+def test_answers_beside_others_are_the_same():
+    line = last_line("neighbours", "--threads", "1")
+    assert line["changed_answers"] == 0
+    assert line["draws"] > 100

@@ -55,6 +55,8 @@ class EvalConfig:
         output: folder for results.json, sounds and report.html.
         num_items: requests transcribed, at least 1.
         num_tool_items: requests answered with the tools offered, spoken and as text; at most num_items.
+        num_rare_turns: of turns with an instruction, a refusal or a question due, talks of the assistant domain beyond
+            these are asked until each has so many, or the split has no more; 0 asks no further ones.
         num_speech_items: items whose speech the judge hears; 0 leaves those figures out; at most num_items.
         num_takes: takes of each text that the build speaks; it keeps the one that it reads best itself.
         num_latency_items: spoken replies timed; 0 leaves the latency out; at most num_items.
@@ -77,6 +79,7 @@ class EvalConfig:
     split: str = "test"
     num_items: int = 200
     num_tool_items: int = 200
+    num_rare_turns: int = 0
     num_speech_items: int = 50
     num_takes: int = DEFAULT_TAKES
     num_latency_items: int = 20
@@ -120,7 +123,7 @@ class EvalConfig:
                 allowed,
                 "Lower it, or raise the number it is under.",
             )
-        for name in ("num_condition_items", "num_speed_items", "num_stream_steps"):
+        for name in ("num_rare_turns", "num_condition_items", "num_speed_items", "num_stream_steps"):
             value = getattr(self, name)
             require(value >= 0, f"eval.{name}", value, "0 or more", "Set 0 to leave the figures out.")
         require(
@@ -167,6 +170,16 @@ def load_subject(
     return AssistantSubject.load(build, weight_quant, device=device, nf4=nf4)
 
 
+def talks_to_ask(config: EvalConfig) -> list[HeardTalk]:
+    """`num_items` talks, and where rare turns are wanted the other talks of the split behind them.
+
+    Raises:
+        ValueError: there are fewer, or the corpus is of another version.
+    """
+    num_talks = None if config.num_rare_turns else config.num_items
+    return load_talks(Path(config.corpus), config.split, num_talks, config.seed)
+
+
 def evaluate(
     config: EvalConfig,
     load: Callable[[Path, str], Subject] = load_subject,
@@ -193,8 +206,9 @@ def evaluate(
     results = empty_results(config, "none" if judge is None else judge.name)
     talks: list[HeardTalk] = []
     if holds_talks(corpus):
-        talks = load_talks(corpus, config.split, max(config.num_items, config.num_tool_items), config.seed)
-        items, answered = turn_items(talks), turn_items(talks, spoken_answer=True)
+        talks = talks_to_ask(config)
+        drawn = talks[: config.num_items]
+        items, answered = turn_items(drawn), turn_items(drawn, spoken_answer=True)
         seen = talks_seen_in_training(corpus, talks)
     else:
         items = answered = load_items(corpus, config.split, config.num_items, config.seed)

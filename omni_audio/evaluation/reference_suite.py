@@ -16,6 +16,7 @@ from omni_audio.evaluation.harness import (
     empty_results,
     load_subject,
     measured_once,
+    talks_to_ask,
 )
 from omni_audio.evaluation.items import EvalItem, answers_seen
 from omni_audio.evaluation.judges import Judges, load_judges
@@ -26,7 +27,7 @@ from omni_audio.evaluation.reuse import fingerprint
 from omni_audio.evaluation.speeds import add_speeds
 from omni_audio.evaluation.stream_figures import add_cache_memory, add_streams
 from omni_audio.evaluation.subject import Subject
-from omni_audio.evaluation.talk_items import holds_talks, load_talks, talks_seen_in_training, turn_items
+from omni_audio.evaluation.talk_items import holds_talks, talks_seen_in_training, turn_items
 from omni_audio.evaluation.talk_measures import measure_talks
 from omni_audio.evaluation.voice_figures import add_predicted_mos, add_same_voice
 from omni_audio.files import written_whole
@@ -109,9 +110,10 @@ def evaluate_reference(
     judges = load_judges(config) if judges is None else judges
     results = empty_results(config, judges.names)
     results.record["suite"] = "reference"
-    talks = load_talks(corpus, config.split, max(config.num_items, config.num_tool_items), config.seed)
+    talks = talks_to_ask(config)
+    drawn = talks[: config.num_items]
     results.record["seen_in_training"] = talks_seen_in_training(corpus, talks)
-    items, answered = turn_items(talks), turn_items(talks, spoken_answer=True)
+    items, answered = turn_items(drawn), turn_items(drawn, spoken_answer=True)
     subject = load(Path(config.build), config.first_weights)
     assert isinstance(subject, AssistantSubject)
     measure_talks(config, results, load, subject, items[: config.num_items], talks)

@@ -35,6 +35,8 @@ FIGURES = {
     "talk_percent": "talk_percent",
 }
 """Figure of an evaluation -> figure of score_assistant()."""
+RARE = ("compliance_percent", "abstention_percent", "ask_back_percent")
+"""Figures of turns that few talks have: further talks count in them."""
 TYPED = {name: name.replace("_percent", "_text_percent") for name in FIGURES}
 """Figure -> the same one of the talks typed."""
 NO_CALL, BROKEN_CALL = "no call", "does not parse"
@@ -48,17 +50,40 @@ def ask_spoken(subject: AssistantSubject, talks: Sequence[HeardTalk], label: str
     return ask_talks(subject.assistant, items, sounds, subject.num_slots, subject.max_text_tokens, label)
 
 
-def add_talks(results: Results, subject: AssistantSubject, talks: Sequence[HeardTalk], seed: int) -> Replies:
+def add_talks(
+    results: Results,
+    subject: AssistantSubject,
+    talks: Sequence[HeardTalk],
+    seed: int,
+    rare: Sequence[HeardTalk] = (),
+) -> Replies:
     """Figures of spoken talks, tables, the gap to typed ones, the shuffled control, a sample a turn.
+
+    Args:
+        results: gets them.
+        subject: the build.
+        talks: are asked, spoken and typed.
+        seed: of the bootstrap.
+        rare: further talks that count in the figures of `RARE` and in the table by instruction alone.
 
     Returns:
         The replies to the spoken talks.
     """
-    spoken = ask_spoken(subject, talks)
-    due = [talk.item for talk in talks]
-    typed = ask_talks(subject.assistant, due, None, subject.num_slots, subject.max_text_tokens, "talks typed")
-    items = [judged_by_text(talk.item) for talk in talks]
+    asked = [*talks, *rare]
+    everything, due = ask_spoken(subject, asked), [talk.item for talk in asked]
+    everything_typed = ask_talks(
+        subject.assistant, due, None, subject.num_slots, subject.max_text_tokens, "talks typed"
+    )
+    all_items = [judged_by_text(item) for item in due]
+    num = len(talks)
+    items, spoken, typed = all_items[:num], everything[:num], everything_typed[:num]
     scores = score_assistant(items, spoken, seed)
+    by_text = score_assistant(items, typed, seed)["all"]
+    if rare:
+        more = score_assistant(all_items, everything, seed)
+        scores["by_instruction"] = more.get("by_instruction", {})
+        _take_rare(scores["all"], more["all"])
+        _take_rare(by_text, score_assistant(all_items, everything_typed, seed)["all"])
     for name, of_scores in FIGURES.items():
         found = scores["all"].get(of_scores)
         if found is None:
@@ -68,7 +93,6 @@ def add_talks(results: Results, subject: AssistantSubject, talks: Sequence[Heard
     for group in GROUPS:
         rows = [{group: key, **_row(figures)} for key, figures in scores.get(f"by_{group}", {}).items()]
         results.tables[f"talks_by_{group}"] = rows
-    by_text = score_assistant(items, typed, seed)["all"]
     for name, of_scores in FIGURES.items():
         if of_scores in by_text:
             figure = by_text[of_scores]
@@ -82,6 +106,12 @@ def add_talks(results: Results, subject: AssistantSubject, talks: Sequence[Heard
     _add_shuffled(results, items, spoken, seed)
     _add_samples(results, talks, spoken)
     return spoken
+
+
+def _take_rare(scores: dict[str, Any], more: dict[str, Any]) -> None:
+    for name in RARE:
+        if FIGURES[name] in more:
+            scores[FIGURES[name]] = more[FIGURES[name]]
 
 
 def exact_by_tool(items: Sequence[AssistantItem], replies: Replies, seed: int) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +78,31 @@ def judged_by_text(item: AssistantItem) -> AssistantItem:
         for turn in item.turns
     )
     return replace(item, turns=turns)
+
+
+def rare_turns(item: AssistantItem) -> Counter[str]:
+    """How many turns have something due that few have: an instruction that a text can follow, a refusal, a question."""
+    found: Counter[str] = Counter()
+    for turn in judged_by_text(item).turns:
+        found += Counter(
+            {"instruction": bool(turn.instructions), "refusal": turn.refuses, "question": bool(turn.asks_for)}
+        )
+    return found
+
+
+def further_rare(talks: Sequence[HeardTalk], rest: Sequence[HeardTalk], num_turns: int) -> list[HeardTalk]:
+    """Of `rest`, in order, the talks that are needed for `num_turns` rare turns of each kind, those of `talks` counted.
+
+    There are fewer where `rest` has no more.
+    """
+    counts = sum((rare_turns(talk.item) for talk in talks), Counter[str]())
+    found = []
+    for talk in rest:
+        turns = rare_turns(talk.item)
+        if any(counts[kind] < num_turns for kind in turns):
+            counts += turns
+            found.append(talk)
+    return found
 
 
 def turn_items(talks: Sequence[HeardTalk], *, spoken_answer: bool = False) -> list[EvalItem]:

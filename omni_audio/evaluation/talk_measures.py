@@ -19,7 +19,7 @@ from omni_audio.evaluation.talk_figures import (
     add_untrained_talks,
     ask_spoken,
 )
-from omni_audio.evaluation.talk_items import HeardTalk
+from omni_audio.evaluation.talk_items import HeardTalk, further_rare
 
 if TYPE_CHECKING:
     from omni_audio.evaluation.harness import EvalConfig
@@ -48,7 +48,7 @@ def measure_talks(
         load: (build folder, "none" or "nf4") -> the system under test.
         subject: the build.
         items: single turns.
-        talks: whole ones; the first `num_tool_items` of them are asked.
+        talks: whole ones; the first `num_tool_items` of them are asked, and of the others those with rare turns.
 
     Raises:
         ValueError: the system under test is no build of this project, which alone can be asked in the middle of a talk.
@@ -58,7 +58,8 @@ def measure_talks(
     build, asked = _build(subject), talks[: config.num_tool_items]
     replies: Replies = []
     if asked:
-        replies = add_talks(results, build, asked, config.seed)
+        rare = further_rare(asked, talks[config.num_tool_items :], config.num_rare_turns)
+        replies = add_talks(results, build, asked, config.seed, rare)
     else:
         for name in (*FIGURES, "voice_gap_points", "shuffled_tool_exact_percent"):
             results.leave_out(name, "num_tool_items is 0")

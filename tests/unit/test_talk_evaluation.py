@@ -1,5 +1,6 @@
 """Talks put to a build: what each turn is asked with, what comes of calls, and the figures."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,15 @@ from omni_audio.evaluation.harness import EvalConfig, evaluate
 from omni_audio.evaluation.judge import JudgeKind
 from omni_audio.evaluation.results import Results
 from omni_audio.evaluation.talk_figures import add_talks
-from omni_audio.evaluation.talk_items import HeardTalk, holds_talks, judged_by_text, load_talks, turn_items
+from omni_audio.evaluation.talk_items import (
+    HeardTalk,
+    further_rare,
+    holds_talks,
+    judged_by_text,
+    load_talks,
+    rare_turns,
+    turn_items,
+)
 from omni_audio.evaluation.talk_replies import ask_talks
 from omni_audio.model.answers import Answer
 from omni_audio.model.assistant import Assistant
@@ -170,6 +179,38 @@ def test_perfect_replies_have_every_figure_in_full_and_shuffled_ones_none(
     add_talks(worse := Results(record={}), AssistantSubject(assistant, []), talks, 0)
     for name in ("tool_exact_percent", "abstention_percent", "ask_back_percent"):
         assert worse.figures[name].value == 0.0
+
+
+def test_further_talks_count_in_rare_figures_alone(
+    assistant: Assistant, items: list[AssistantItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talks = [HeardTalk(item=item, cuts=()) for item in items]
+    asked, rest = talks[:1], talks[1:]
+    rare = further_rare(asked, rest, 2)
+    assert 0 < len(rare) < len(rest)
+    assert all(rare_turns(talk.item) for talk in rare)
+    due = [[due_turn(turn) for turn in talk.item.turns] for talk in [*asked, *rare]]
+    monkeypatch.setattr("omni_audio.evaluation.talk_figures.ask_talks", lambda *args: due)
+    monkeypatch.setattr("omni_audio.evaluation.talk_figures._add_samples", lambda *args: None)
+    alone, more = Results(record={}), Results(record={})
+    add_talks(more, AssistantSubject(assistant, []), asked, 0, rare)
+    monkeypatch.setattr("omni_audio.evaluation.talk_figures.ask_talks", lambda *args: due[:1])
+    add_talks(alone, AssistantSubject(assistant, []), asked, 0)
+    counts = sum((rare_turns(talk.item) for talk in [*asked, *rare]), Counter())
+    kinds = {"compliance": "instruction", "abstention": "refusal", "ask_back": "question"}
+    for name, kind in kinds.items():
+        for suffix in ("_percent", "_text_percent"):
+            assert more.figures[name + suffix].n == counts[kind] >= 2
+    others = {name for name in more.figures if not name.startswith(tuple(kinds))}
+    assert others == {name for name in alone.figures if not name.startswith(tuple(kinds))}
+    assert all(more.figures[name] == alone.figures[name] for name in others)
+
+
+def test_rare_turns_are_taken_until_there_are_enough_or_no_more(items: list[AssistantItem]) -> None:
+    talks = [HeardTalk(item=item, cuts=()) for item in items]
+    assert further_rare(talks, talks, 0) == []
+    whole = [talk for talk in talks if rare_turns(talk.item)]
+    assert further_rare([], talks, 10_000) == whole
 
 
 def test_what_only_sound_can_follow_is_not_judged_by_text() -> None:

@@ -1,6 +1,6 @@
 """Parses requests as if nobody offered another protocol: an offer may be passed over (RFC 9110, 7.8), and is here.
 
-httptools takes what follows such an offer (`Upgrade: h2c`, as Java's HTTP client and `curl --http2` send with every first
+httptools takes what follows such an offer (`Upgrade: h2c`, as Java's HTTP client and `curl --http2` send with a first
 request) for the other protocol: the body would be lost, and read as the next request.
 """
 

@@ -201,7 +201,8 @@ async def _answer_api_error(_: Request, error: Exception) -> Response:
 async def _answer_http_error(_: Request, error: Exception) -> Response:
     """Unknown routes and methods."""
     assert isinstance(error, HTTPException)
-    refusal = ApiError(error.status_code, f"{error.detail}. Check the method and the path.", code="not_found")
+    code = "method_not_allowed" if error.status_code == 405 else "not_found"
+    refusal = ApiError(error.status_code, f"{error.detail}. Check the method and the path.", code=code)
     return _json(refusal.body(), error.status_code, dict(error.headers or {}))
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import orjson
 
-from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.answer_context import AnswerContext
 from omni_audio.serving.audio_codec import whole_file
 from omni_audio.serving.choices import NumberedPiece
 from omni_audio.serving.errors import ApiError, invalid_value, server_error, stopping
-from omni_audio.serving.logprobs import logprobs_object
+from omni_audio.serving.logprobs import WrittenLogprobs
 from omni_audio.serving.pieces import AnswerPiece, AudioPiece, EndPiece, TextPiece
 from omni_audio.serving.plan import AnswerPlan
 from omni_audio.serving.stream import PromptRefusedError, StoppedError, Stream, StreamFailedError
@@ -39,7 +38,7 @@ def as_api_error(error: Exception, param: str = "messages") -> ApiError:
 async def whole_answer(
     pieces: AsyncIterator[NumberedPiece], streams: Sequence[Stream], plan: AnswerPlan, context: AnswerContext
 ) -> dict[str, Any]:
-    """Collects the chat.completion object.
+    """Collects the chat.completion object, which orjson can write.
 
     Args:
         pieces: of all choices, to their ends.
@@ -64,7 +63,7 @@ class _Choice:
     def __init__(self, index: int, plan: AnswerPlan, context: AnswerContext) -> None:
         self._index, self._plan, self._context = index, plan, context
         self._words: list[str] = []
-        self._logprobs: list[TokenLogprobs] = []
+        self._logprobs = WrittenLogprobs()
         self._sound = bytearray()
         self._calls: list[dict[str, Any]] = []
         """As they stand in the message."""
@@ -74,7 +73,7 @@ class _Choice:
         """Takes the next piece."""
         if isinstance(piece, TextPiece):
             self._words.append(piece.text)
-            self._logprobs += piece.logprobs
+            self._logprobs.add(piece.logprobs)
         elif isinstance(piece, AudioPiece):
             self._sound += piece.data
         elif isinstance(piece, CallStart):
@@ -89,7 +88,7 @@ class _Choice:
         return {
             "index": self._index,
             "message": self._message("".join(self._words)),
-            "logprobs": logprobs_object(self._logprobs) if self._plan.has_logprobs else None,
+            "logprobs": self._logprobs.finish() if self._plan.has_logprobs else None,
             "finish_reason": self._finish_reason,
         }
 

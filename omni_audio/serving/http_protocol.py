@@ -19,6 +19,7 @@ from omni_audio.serving.errors import ApiError, head_too_large, invalid_http, la
 from omni_audio.serving.metrics import ServerMetrics
 from omni_audio.serving.middleware import new_request_id
 from omni_audio.serving.request_count import UNKNOWN_ROUTE
+from omni_audio.serving.request_parser import RequestParser, head_without_offer
 
 HEADER_BYTES = 32
 """Counted for each header beside its name and value, as HTTP/2 counts them: it takes so much memory."""
@@ -62,6 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = RequestParser(self)
+        self.head_again = b""
+        """Of a request that offers another protocol, what is parsed in its place."""
         self._cycles: list[RequestResponseCycle] = []
         """Those that are answered, or wait for that."""
         self._refusal: ApiError | None = None
@@ -134,8 +138,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A body may follow, and has its own limits."""
+        """A body may follow, and has its own limits; a head that offers another protocol comes again without that."""
         self._num_steps += 1
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._refusal = invalid_http("CONNECT is for proxies")
+                raise _RefusedError
+            self.head_again = head_without_offer(
+                self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+            )
+            return
         self._is_head_open = False
         self._stop_head_timer()
         super().on_headers_complete()
@@ -156,6 +168,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole; the next one may begin."""
         self._num_steps += 1
+        if self.parser.should_upgrade():
+            return
         self._is_head_open, self._has_head_begun = True, False
         super().on_message_complete()
 

@@ -33,10 +33,12 @@ def check_schema(schema: dict[str, Any], param: str, *, strict: bool) -> None:
         _require(num_values <= MAX_ENUM_VALUES, param, f"it has more than {MAX_ENUM_VALUES} enum values")
         is_shallow = not strict or level <= MAX_STRICT_LEVELS
         _require(is_shallow, param, f"strict wants at most {MAX_STRICT_LEVELS} levels")
-        if strict and isinstance(properties, dict):
+        if strict and (isinstance(properties, dict) or _is_object(part.get("type"))):
             required = part.get("required")
-            names = set(required) if isinstance(required, list) else set()
-            _require(names >= set(properties), param, "strict wants every property in required")
+            names = (
+                {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+            )
+            _require(names >= set(properties or ()), param, "strict wants every property in required")
             _require(
                 part.get("additionalProperties") is False, param, "strict wants additionalProperties false"
             )
@@ -58,6 +60,11 @@ def _parts(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
                     waiting += [(item, level + 1, depth + 1) for item in value.values()]
                 elif key not in ("enum", "const", "default", "examples"):
                     waiting.append((value, level + (key == "items"), depth + 1))
+
+
+def _is_object(kind: object) -> bool:
+    """Whether a `type` takes objects."""
+    return kind == "object" or (isinstance(kind, list) and "object" in kind)
 
 
 def _num_values(value: object) -> int:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from omni_audio.model.logprobs import TokenLogprobs
 
 
@@ -43,14 +45,33 @@ class HeldLogprobs:
 
 def logprobs_object(tokens: Sequence[TokenLogprobs]) -> dict[str, Any]:
     """What stands in `choice.logprobs`."""
-    content = [
-        {
-            **_entry(token.token, token.logprob),
-            "top_logprobs": [_entry(other, logprob) for other, logprob in token.top],
-        }
-        for token in tokens
-    ]
-    return {"content": content, "refusal": None}
+    return {"content": [_of_token(token) for token in tokens], "refusal": None}
+
+
+class WrittenLogprobs:
+    """The same of a whole answer, written token by token.
+
+    As objects they take eight times as much memory, and to write them all at once would hold up the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._json = bytearray()
+
+    def add(self, tokens: Sequence[TokenLogprobs]) -> None:
+        """Takes the next tokens."""
+        for token in tokens:
+            self._json += b"," if self._json else b"["
+            self._json += orjson.dumps(_of_token(token))
+
+    def finish(self) -> dict[str, Any]:
+        """What stands in `choice.logprobs`, for orjson; call it once, last."""
+        self._json += b"]" if self._json else b"[]"
+        return {"content": orjson.Fragment(bytes(self._json)), "refusal": None}
+
+
+def _of_token(token: TokenLogprobs) -> dict[str, Any]:
+    best = [_entry(other, logprob) for other, logprob in token.top]
+    return {**_entry(token.token, token.logprob), "top_logprobs": best}
 
 
 def _entry(token: bytes, logprob: float) -> dict[str, Any]:

@@ -30,6 +30,9 @@ from omni_audio.serving.turns import TranscriptLookup, turns_of
 _TOKEN_ID = re.compile(r"[0-9]{1,9}", re.ASCII)
 TEXT_SCHEMA_PARAM = "response_format.json_schema.schema"
 
+MAX_PLAIN_LOGPROBS = 2**20
+"""Entries of all choices of an answer that is given whole: some eighty megabytes."""
+
 
 @dataclass(kw_only=True, slots=True)
 class AnswerPlan:
@@ -143,6 +146,9 @@ def plan_answer(
         num_logprobs=_num_logprobs(request),
         max_frames=min(limits.max_audio_frames, max_total or limits.max_audio_frames),
     )
+    num_choices = _num_choices(request, output_format, limits)
+    if not request.stream:
+        _require_few_logprobs(generation, num_choices)
     return AnswerPlan(
         turns=turns_of(request.messages, transcript_of, clips),
         tools=offered.schemas,
@@ -150,7 +156,7 @@ def plan_answer(
         text_schema=_text_schema(request, output_format),
         output_format=output_format,
         generation=generation,
-        num_choices=_num_choices(request, output_format, limits),
+        num_choices=num_choices,
         max_total_tokens=max_total,
         stop=stop,
         is_stream=bool(request.stream),
@@ -195,6 +201,17 @@ def _num_logprobs(request: ChatRequest) -> int | None:
         )
         raise invalid_value("top_logprobs", message)
     return None
+
+
+def _require_few_logprobs(generation: GenerationRequest, num_choices: int) -> None:
+    """Raises ApiError 400 where an answer that is given whole could hold more than MAX_PLAIN_LOGPROBS."""
+    if generation.num_logprobs is None:
+        return
+    num_entries = num_choices * generation.max_text_tokens * (1 + generation.num_logprobs)
+    if num_entries > MAX_PLAIN_LOGPROBS:
+        allowed = f"{MAX_PLAIN_LOGPROBS} probabilities in all, and these could be {num_entries}"
+        remedy = "Set a lower max_completion_tokens or n, or stream = true."
+        raise unsupported("top_logprobs", generation.num_logprobs, allowed, remedy)
 
 
 def _max_total_tokens(request: ChatRequest) -> int | None:

@@ -128,6 +128,8 @@ class AssistantMessage(StrictModel):
 
     role: Literal["assistant"]
     content: str | Annotated[list[AssistantPart], Field(min_length=1, fail_fast=True)] | None = None
+    refusal: str | None = None
+    """Stands for the content where there is none."""
     audio: AudioReference | None = None
     tool_calls: (
         Annotated[list[ToolCall], Field(min_length=1, max_length=MAX_CALLS, fail_fast=True)] | None

@@ -182,7 +182,9 @@ class ChatService:
             clips = Clips(parts, limits, self.decoder, budget)
             return plan_answer(request, limits, transcript_of, clips, self.assistant.max_calls)
 
-        return await self.open_plan(request.model, make_plan, owner, param="messages")
+        answer = await self.open_plan(request.model, make_plan, owner, param="messages")
+        answer.plan.turns.clear()  # their sound is in the prompt, and would be held until the answer is over
+        return answer
 
     async def open_plan(
         self, model: str, make_plan: Callable[[PromptBudget], AnswerPlan], owner: str, *, param: str

@@ -52,7 +52,10 @@ async def _open(service: ChatService, wanted: TranscriptionRequest, owner: str) 
     def make_plan(_: PromptBudget) -> AnswerPlan:
         return plan_transcription(wanted, service.config.limits, service.decoder)
 
-    return await service.open_plan(wanted.model, make_plan, owner, param="file")
+    answer = await service.open_plan(wanted.model, make_plan, owner, param="file")
+    if wanted.response_format not in TIMED_FORMATS:
+        answer.plan.turns.clear()
+    return answer
 
 
 async def _whole(service: ChatService, wanted: TranscriptionRequest, owner: str) -> Response:

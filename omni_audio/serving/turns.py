@@ -175,7 +175,8 @@ def _assistant_turns(message: AssistantMessage, param: str, transcript_of: Trans
         name = f"{param}.function_call"
         text = f"Invalid '{name}': only allowed without tool_calls, which replaced it. Send one of the two."
         raise invalid_value(name, text)
-    text = _joined(message.content) if message.content is not None else None
+    content = message.refusal if message.content is None else message.content
+    text = None if content is None else _joined(content)
     if message.audio is not None:
         text = transcript_of(message.audio.id, param=f"{param}.audio.id")
     if text:
@@ -188,7 +189,7 @@ def _assistant_turns(message: AssistantMessage, param: str, transcript_of: Trans
         called.append((message.function_call, f"{param}.function_call"))
     if called:
         turns.append(Turn(role=Role.ASSISTANT, tool_calls=[_call_json(*each) for each in called]))
-    if not turns and message.content is None:
+    if not turns and content is None:
         name = f"{param}.content"
         text = f"Missing '{name}': an assistant message needs content, audio, tool_calls or function_call."
         raise invalid_value(name, text, "missing_required_parameter")

@@ -1,9 +1,12 @@
+import tracemalloc
+
+import orjson
 import pytest
 from plans import plan_of
 
 from omni_audio.model.logprobs import TokenLogprobs
 from omni_audio.serving.errors import ApiError
-from omni_audio.serving.logprobs import HeldLogprobs, logprobs_object
+from omni_audio.serving.logprobs import HeldLogprobs, WrittenLogprobs, logprobs_object
 from omni_audio.serving.stop import StopFilter
 
 
@@ -78,4 +81,49 @@ def test_what_is_asked_of_the_network(fields, expected):
 def test_top_logprobs_alone_are_refused():
     with pytest.raises(ApiError, match="logprobs = true") as caught:
         plan_of(top_logprobs=1)
+    assert (caught.value.status, caught.value.param) == (400, "top_logprobs")
+
+
+def test_what_is_written_token_by_token_is_the_object():
+    tokens = [TokenLogprobs(b"\xe2", -0.5, [(b"a", -0.1), (b"\xff", -3.0)]), entry(b"b")]
+    written = WrittenLogprobs()
+    for token in tokens:
+        written.add([token])
+    assert orjson.loads(orjson.dumps(written.finish())) == logprobs_object(tokens)
+    assert orjson.dumps(WrittenLogprobs().finish()) == orjson.dumps(logprobs_object([]))
+
+
+def test_a_whole_answer_keeps_its_probabilities_small():
+    num_tokens, num_top = 500, 20
+    written = WrittenLogprobs()
+    tracemalloc.start()
+    try:
+        for number in range(num_tokens):
+            top = [(b"%d" % (100 * number + place), -number / 7) for place in range(num_top)]
+            written.add([TokenLogprobs(b"%d" % number, -number / 7, top)])
+        content = orjson.dumps(written.finish())
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(orjson.loads(content)["content"]) == num_tokens
+    assert peak_bytes < 4 * len(content), "objects take ten times as much"
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_served"),
+    [
+        ({"n": 128}, True),
+        ({"n": 6, "top_logprobs": 20}, True),
+        ({"n": 128, "top_logprobs": 20, "max_tokens": 390}, True),
+        ({"n": 128, "top_logprobs": 20, "stream": True}, True),
+        ({"n": 128, "top_logprobs": 1}, False),
+        ({"n": 7, "top_logprobs": 20}, False),
+    ],
+)
+def test_plain_answers_hold_so_many_probabilities(fields, is_served):
+    if is_served:
+        assert plan_of(logprobs=True, **fields).has_logprobs
+        return
+    with pytest.raises(ApiError) as caught:
+        plan_of(logprobs=True, **fields)
     assert (caught.value.status, caught.value.param) == (400, "top_logprobs")

@@ -361,3 +361,12 @@ def test_more_choices_than_are_served(fields, allowed):
     with pytest.raises(ApiError, match=allowed) as caught:
         plan(limits=RequestLimits(max_choices=8), **fields)
     assert (caught.value.status, caught.value.param, caught.value.code) == (400, "n", "unsupported_value")
+
+
+def test_an_earlier_refusal_is_what_the_assistant_said():
+    """As the official client gives it back: content null, the refusal beside it."""
+    message = {"role": "assistant", "content": None, "refusal": "no", "tool_calls": None, "audio": None}
+    turns = plan(messages=[USER, message, USER]).turns
+    assert [(turn.role, turn.text) for turn in turns][1] == (Role.ASSISTANT, "no")
+    both = plan(messages=[USER, {**message, "content": "yes"}, USER]).turns
+    assert both[1].text == "yes"

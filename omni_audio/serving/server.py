@@ -116,6 +116,7 @@ def make_server(
         http=protocol_within(limits, app.state.service.metrics),
         ws="none",
         access_log=False,  # omni_audio.serving.access_log writes a line of its own
+        timeout_keep_alive=math.ceil(config.keep_alive_s),
         timeout_graceful_shutdown=math.ceil(config.drain_timeout_s) + LAST_WORDS_S,
     )
     return DrainingServer(options, app.state.service)

@@ -214,6 +214,7 @@ class ServerConfig:
         prompt_timeout_s: the longest time that a prompt may take, its clips decoded and encoded; more get 400.
         prompts_limit_positions: of all prompts that wait or are answered, about a kilobyte each; more get 503.
         send_timeout_s: the longest time that a reader may take over one chunk, or may take nothing of what waits.
+        keep_alive_s: how long a connection waits for its next request; proxies and clients should give up before.
         drain_timeout_s: how long answers may go on when the server is told to stop; then they end with an error.
         api_keys_file: one key a line; none, and none in OMNI_AUDIO_API_KEYS, serves without keys.
         allowed_origins: pages of these may use the server from a browser ("https://example.com", or "*" for all); other
@@ -251,6 +252,7 @@ class ServerConfig:
     prompt_timeout_s: float = 60.0
     prompts_limit_positions: int = 4 * 131_072
     send_timeout_s: float = 30.0
+    keep_alive_s: float = 75.0
     drain_timeout_s: float = 20.0
     api_keys_file: Path | None = None
     allowed_origins: list[str] = field(default_factory=list)
@@ -278,7 +280,7 @@ class ServerConfig:
         require_range("queue_limit", self.queue_limit, 0, 10_000)
         for name in (
             "num_slots", "outbox_limit_events", "body_limit_bytes", "body_timeout_s", "send_timeout_s",
-            "drain_timeout_s", "prompt_timeout_s", "head_limit_bytes", "head_timeout_s",
+            "keep_alive_s", "drain_timeout_s", "prompt_timeout_s", "head_limit_bytes", "head_timeout_s",
             "answer_lifetime_s", "answer_limit", "answer_limit_per_key",
         ):  # fmt: skip
             require_positive(name, getattr(self, name))

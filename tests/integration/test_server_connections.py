@@ -1,6 +1,7 @@
 """Connections to a real server process: heads without end, and readers who do not read."""
 
 import contextlib
+import http.client
 import select
 import socket
 import time
@@ -13,6 +14,7 @@ from server_process import KEYS, running_server
 
 HEAD_TIMEOUT_S = 2.0
 SEND_TIMEOUT_S = 1.5
+KEEP_ALIVE_S = 2
 FLOOD_BYTES = 64 * 2**20
 AUTHORIZATION = f"Host: x\r\nAuthorization: Bearer {KEYS[0]}\r\n".encode()
 GET_MODELS = b"GET /v1/models HTTP/1.1\r\n" + AUTHORIZATION + b"\r\n"
@@ -22,6 +24,7 @@ GET_MODELS = b"GET /v1/models HTTP/1.1\r\n" + AUTHORIZATION + b"\r\n"
 def server(tiny_build):
     """One whose list of models is larger than what the kernel keeps for a reader."""
     times = {"head_timeout_s": HEAD_TIMEOUT_S, "send_timeout_s": SEND_TIMEOUT_S, "body_timeout_s": 4.0}
+    times |= {"keep_alive_s": KEEP_ALIVE_S}
     aliases = [MODEL, *(f"alias-{number:06d}" for number in range(120_000))]
     with running_server(tiny_build, num_slots=1, model_aliases=aliases, **times) as made:
         yield made
@@ -221,3 +224,19 @@ def test_a_reader_that_is_slow_gets_everything(server):
                 time.sleep(SEND_TIMEOUT_S / 3)
     assert time.monotonic() - start_s > 2 * SEND_TIMEOUT_S
     assert len(orjson.loads(received.partition(b"\r\n\r\n")[2])["data"]) > 120_000
+
+
+def test_a_connection_waits_for_its_next_request_and_is_closed_when_none_comes(server):
+    url = httpx.URL(server.url)
+    connection = http.client.HTTPConnection(url.host, url.port, timeout=20)
+    connection.connect()
+    client = connection.sock
+    for _ in range(2):
+        connection.request("GET", "/health")
+        assert connection.getresponse().read().startswith(b'{"status":"ok"')
+        time.sleep(KEEP_ALIVE_S / 2)
+    assert connection.sock is client
+    start_s = time.monotonic()
+    assert rest_of(client) == b""
+    assert time.monotonic() - start_s < KEEP_ALIVE_S + 5
+    connection.close()

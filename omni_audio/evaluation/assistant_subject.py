@@ -80,7 +80,7 @@ class AssistantSubject:
         )
         decode = self.assistant.text.decode
         return [
-            TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls))
+            TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls), answer.stopped)
             for answer in self._answers(requests, generation, self.tools)
         ]
 

@@ -16,6 +16,8 @@ a window more, where the ring has been gone round and pinned keys are met by tur
     compiled_int4_vs_transformers    with int4 weights (weight_quant=int4) instead; theirs is float32
     compiled_bandwidth_fraction      as bandwidth_fraction, of our compiled step
     nf4_vs_fp32_step            our decode step at batch 1 with NF4 weights over that with float32 ones
+    nf4_bits_per_param          stored bits a parameter of the NF4 layers, all statistics included
+    nf4_memory_ratio            stored bytes of the NF4 network, without a tokenizer, against 16 bit a parameter
     bandwidth_fraction          weight bytes of our decode step at batch 1 over its time, over the bandwidth measured in
                                 the same run; weights that fit into the caches of the processor can pass 1
     compiled_train_vs_transformers   with --compile: our training step with compiled blocks over theirs as it is written
@@ -39,7 +41,7 @@ from tqdm import tqdm
 
 from measuring import our_ways, their_ways
 from measuring.command import benchmark_parser, load_average, parse, run_facts
-from measuring.limits import bandwidth_case, gemm_case, step_bytes, train_flops
+from measuring.limits import bandwidth_case, gemm_case, nf4_stored, step_bytes, train_flops
 from measuring.our_ways import OURS
 from measuring.their_ways import THEIRS, mistral_like
 from measuring.timing import Case, digits, time_ways
@@ -67,6 +69,8 @@ HEADLINES = {
     "compiled_train_vs_compiled": (COMPILED_TRAIN, "compiled_vs_compiled"),
     "nf4_vs_fp32_step": (NF4_STEP, "nf4_vs_fp32_step"),
     "nf4_vs_bf16_step": (NF4_STEP, "nf4_vs_bf16_step"),
+    "nf4_bits_per_param": (NF4_STEP, "nf4_bits_per_param"),
+    "nf4_memory_ratio": (NF4_STEP, "nf4_memory_ratio"),
 }
 
 
@@ -160,6 +164,8 @@ def measure_nf4(model: OmniModel, batch: int, context: int, num_steps: int, repe
     case = Case(NF4_STEP, facts, time_ways(ways, repeats))
     for other, name in ((Weights.FLOAT32, "fp32"), (Weights.BFLOAT16, "bf16")):
         case.figures[f"nf4_vs_{name}_step"] = case.ratio(Weights.NF4.value, other.value)
+    bits, case.figures["nf4_memory_ratio"] = nf4_stored(model)
+    case.figures["nf4_bits_per_param"] = bits
     return case
 
 

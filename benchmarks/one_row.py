@@ -34,7 +34,7 @@ from measuring.command import benchmark_parser, load_average, parse, run_facts
 from measuring.timing import Case, Way, digits, time_ways
 from omni_audio.evaluation.codec_report import markdown_table
 from omni_audio.weight_quant.config import NF4Config
-from omni_audio.weight_quant.int4 import pack
+from omni_audio.weight_quant.int4 import Int4Codes
 from omni_audio.weight_quant.nf4 import quantize_model, weight_bytes
 
 aten = torch.ops.aten
@@ -66,7 +66,7 @@ def int8(weight: Tensor) -> Format:
 
 
 def int4(group: int, weight: Tensor) -> Format:
-    packed, facts = pack(weight, group)
+    packed, facts = Int4Codes.of(weight, group).packed()
     return Format(
         lambda row: aten._weight_int4pack_mm_for_cpu(row.bfloat16(), packed, group, facts),
         packed.nbytes + facts.nbytes,

@@ -47,7 +47,8 @@ def from_plain(kind: Any, value: Any, name: str = "config") -> Any:
             return None
         kind = next(option for option in typing.get_args(kind) if option is not type(None))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
+        of_class = typing.get_type_hints(kind)
+        hints = {field.name: of_class[field.name] for field in dataclasses.fields(kind)}
         later = {field.name for field in dataclasses.fields(kind) if field.metadata == LATER}
         if not set(hints) - later <= set(value) <= set(hints):
             raise ValueError(

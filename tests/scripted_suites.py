@@ -37,7 +37,7 @@ class Scripted:
         self.asked += asked
         texts = self.texts[start : start + len(asked)] or [""] * len(asked)
         calls = self.calls[start : start + len(asked)] or [()] * len(asked)
-        return [TextAnswer(text, tuple(call)) for text, call in zip(texts, calls, strict=True)]
+        return [TextAnswer(text, tuple(call), stopped=True) for text, call in zip(texts, calls, strict=True)]
 
 
 class ScriptedJudge:

@@ -1,5 +1,6 @@
-"""What the machine can do at most: bytes from memory, products of matrices."""
+"""What the machine can do at most: bytes from memory, products of matrices; and what weights take."""
 
+import copy
 import statistics
 
 import torch
@@ -7,7 +8,13 @@ from torch import nn
 
 from measuring.timing import Case, Way, time_ways
 from omni_audio.model.transformer import OmniModel
+from omni_audio.weight_quant.chosen import chosen_linears
+from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.nf4 import weight_bytes
+from omni_audio.weight_quant.nf4_file import NF4File
+from omni_audio.weight_quant.packed import expected_tensors
+from omni_audio.weight_quant.stored import StoredTensor
+from omni_audio.weight_quant.tables import hold_tables
 
 
 def bandwidth_case(mib: int, repeats: int) -> Case:
@@ -40,6 +47,25 @@ def step_bytes(model: OmniModel) -> int:
     parts: list[nn.Module] = [model.blocks, model.norm, model.head]
     table_LV = model.head.digits_of_ids
     return sum(weight_bytes(part) for part in parts) + table_LV.numel() * table_LV.element_size()
+
+
+def nf4_stored(model: OmniModel) -> tuple[float, float]:
+    """Bits a parameter of the layers that NF4 packs, and bytes of the whole file over 16 bit a parameter."""
+    form, layers = NF4File(NF4Config()), dict[str, StoredTensor]()
+    num_parameters = sum(tensor.numel() for tensor in model.state_dict().values())
+    packed = copy.deepcopy(model).to("meta")
+    hold_tables(packed, form.choice.tables)
+    linears = chosen_linears(packed, form.choice)
+    for name, linear in linears:
+        layers |= form.expected(name, linear)
+    layer_bytes, file_bytes = (
+        sum(tensor.num_bytes for tensor in tensors.values())
+        for tensors in (layers, expected_tensors(packed, form))
+    )
+    return (
+        8 * layer_bytes / sum(linear.weight.numel() for _, linear in linears),
+        file_bytes / (2 * num_parameters),
+    )
 
 
 def train_flops(model: OmniModel, num_positions: int) -> float:

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from omni_audio.weight_quant.config import PACKED
+
 CONFIG_NAME = "config.json"
 """Written last, so that a folder with it is a complete build."""
 
@@ -12,8 +14,6 @@ MODEL_NAME = "model.safetensors"
 
 TOKENIZER_NAME = "tokenizer.safetensors"
 CARD_NAME = "card.json"
-NF4_KEY = "nf4"
-"""In the config of a build whose weights are packed."""
 SEARCHED = ("runs/*/build/*", "runs/*/sweep/*/build/*", "builds/*")
 
 
@@ -58,7 +58,7 @@ def require_build(build: Path | None, needs_model: bool = True, name: str = "bui
                 f"no {kind} in runs/*/build or builds/: make one with `omni-audio train experiment=demo`, "
                 "or name its folder"
             )
-        print(f"build: {build}{', 4-bit weights' if _is_nf4(build) else ''}", file=sys.stderr)
+        print(f"build: {build}{', 4-bit weights' if _is_packed(build) else ''}", file=sys.stderr)
         return build
     if not build.is_dir():
         raise ValueError(f"{name} = {str(build)!r} does not exist: name a folder that holds {CONFIG_NAME}")
@@ -70,9 +70,9 @@ def require_build(build: Path | None, needs_model: bool = True, name: str = "bui
     return build
 
 
-def _is_nf4(build: Path) -> bool:
+def _is_packed(build: Path) -> bool:
     try:
-        return NF4_KEY in json.loads((build / CONFIG_NAME).read_text())
+        return not PACKED.keys().isdisjoint(json.loads((build / CONFIG_NAME).read_text()))
     except ValueError:
         return False  # whoever loads the build names the file that is broken
 

@@ -32,7 +32,7 @@ COMMANDS = {
     "resynth": "turn sounds into audio tokens and back: a file, or a folder of them",
     "data": "list the items of a corpus that training made",
     "corpus": "make a corpus by itself: recorded people from Debian packages, drills, or texts alone",
-    "quantize": "write the 4-bit (NF4) build of a build",
+    "quantize": "write the 4-bit (NF4 or int4) build of a build",
     "build-info": "say what a build is: size, how it was made",
 }
 

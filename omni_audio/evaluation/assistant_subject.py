@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from omni_audio.checks import require
+from omni_audio.checks import NotAllowedError
 from omni_audio.data.corpora.commands_tools import TOOLS
 from omni_audio.evaluation.memory import WeightBytes, count_weights
 from omni_audio.evaluation.subject import EncodedAudio, SpokenAnswer, TextAnswer, TimedAnswer
 from omni_audio.model.answers import Answer, answer_all
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
-from omni_audio.model.build import nf4_config
+from omni_audio.model.build import packed_config
 from omni_audio.model.generate import GenerationRequest
 from omni_audio.model.sequence import Mode, TokenSequence
 from omni_audio.model.takes import best_take, requests_for_takes
@@ -53,14 +53,15 @@ class AssistantSubject:
         """Reads a build onto a device; `weight_quant` is none, nf4 or int4, and `nf4` how NF4 packs it.
 
         Raises:
-            ValueError: the folder is no whole build, or holds NF4 weights and they are to be measured as full ones.
+            ValueError: the folder is no whole build, or holds 4-bit weights and they are to be measured as full ones.
         """
         wanted = WeightQuant(weight_quant)
         if wanted is WeightQuant.NONE:
-            remedy = "Set eval.weight_quant=nf4: there is nothing to compare it with."
-            require(
-                nf4_config(build) is None, "eval.weight_quant", weight_quant, "nf4 for an NF4 build", remedy
-            )
+            stored = packed_config(build)
+            if stored is not None:
+                allowed = f"{stored.key} for an {stored.title} build"
+                remedy = f"Set eval.weight_quant={stored.key}: there is nothing to compare it with."
+                raise NotAllowedError("eval.weight_quant", weight_quant, allowed, remedy)
         settings = nf4 if wanted is WeightQuant.NF4 else None
         return cls(Assistant.load(build, wanted, settings, device=device), tools)
 
@@ -79,7 +80,7 @@ class AssistantSubject:
         )
         decode = self.assistant.text.decode
         return [
-            TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls))
+            TextAnswer(self._text(answer), tuple(decode(call) for call in answer.calls), answer.stopped)
             for answer in self._answers(requests, generation, self.tools)
         ]
 

@@ -55,10 +55,15 @@ DEFINITIONS: dict[str, str] = {
         "Control: tool_exact_percent of the same architecture with random weights; answers that do not end are "
         "cut at 64 text ids."
     ),
+    "stopped_percent": (
+        "Text answers to spoken requests that end by a stop token of their own, not by the limit of text ids."
+    ),
     "nf4_wer_percent": "wer_percent with weights in NF4, same items.",
     "nf4_wer_change_points": "nf4_wer_percent minus wer_percent, same items, paired.",
     "nf4_tool_exact_percent": "tool_exact_percent with weights in NF4, same items.",
     "nf4_tool_exact_change_points": "nf4_tool_exact_percent minus tool_exact_percent, same items, paired.",
+    "nf4_stopped_percent": "stopped_percent with weights in NF4, same items.",
+    "nf4_stopped_change_points": "nf4_stopped_percent minus stopped_percent, same items, paired.",
     "speech_wer_percent": (
         "Independent judge on say(answer text of test items) against that text; of num_takes takes the build keeps the "
         "one that its own letters read best, and the judge hears that one alone."

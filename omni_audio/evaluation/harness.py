@@ -379,6 +379,7 @@ def _weights(
         full = subject.weights()
     names = (
         "nf4_wer_percent", "nf4_wer_change_points", "nf4_tool_exact_percent", "nf4_tool_exact_change_points",
+        "nf4_stopped_percent", "nf4_stopped_change_points",
     )  # fmt: skip
     if config.weight_quant is not EvalWeightQuant.both:
         for name in names:

@@ -11,10 +11,11 @@ from omni_audio.evaluation.memory import WeightBytes
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer:
-    """An answer in text: its words, and each tool call as raw JSON text."""
+    """An answer in text: its words, each tool call as raw JSON text, and whether it ended by a stop token."""
 
     text: str
     raw_calls: tuple[str, ...]
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True)

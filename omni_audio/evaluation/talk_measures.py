@@ -24,6 +24,7 @@ from omni_audio.evaluation.talk_items import HeardTalk, further_rare
 if TYPE_CHECKING:
     from omni_audio.evaluation.harness import EvalConfig
 
+ENDS = ("stopped_percent", "nf4_stopped_percent", "nf4_stopped_change_points")
 NF4_FIGURES = (
     "nf4_wer_percent",
     "nf4_wer_change_points",
@@ -86,6 +87,8 @@ def _weights(
     replies: Replies,
 ) -> None:
     quant = config.weight_quant.value
+    for name in ENDS:
+        results.leave_out(name, "counted on a corpus of commands alone")
     if quant != "both":
         weights = build.weights()
         memory = {"none": (weights, None), "nf4": (None, weights), "int4": (None, None)}[quant]

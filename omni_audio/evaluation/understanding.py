@@ -141,6 +141,8 @@ def add_answers(results: Results, items: Sequence[EvalItem], found: Answers, see
         for name in ("no_call_percent", "answer_exact_percent"):
             results.leave_out(name, "every drawn item has a call due")
     results.add(make_figure("instruction_percent", share_interval(found.done, 100.0, seed), len(items)))
+    stopped = [answer.stopped for answer in found.answers]
+    results.add(make_figure("stopped_percent", share_interval(stopped, 100.0, seed), len(items)))
     results.tables["instruction_by_domain"] = _by_domain(items, found, seed)
     for item, answer, score, done in zip(items, found.answers, scores, found.done, strict=True):
         results.samples.append(
@@ -191,9 +193,13 @@ def add_nf4_transcripts(results: Results, full: Transcripts, nf4: Transcripts, s
 def add_nf4_answers(
     results: Results, items: Sequence[EvalItem], full: Answers, nf4: Answers, seed: int
 ) -> None:
-    """Tool calls with weights in NF4, and the paired change against full precision."""
+    """Tool calls and ends of answers with weights in NF4, and the paired changes against full precision."""
     names = ("nf4_tool_exact_percent", "nf4_tool_exact_change_points")
     _add_paired_exact(results, items, names, nf4, full, seed)
+    stopped = [answer.stopped for answer in nf4.answers]
+    changes = [float(new) - float(old.stopped) for new, old in zip(stopped, full.answers, strict=True)]
+    results.add(make_figure("nf4_stopped_percent", share_interval(stopped, 100.0, seed), len(items)))
+    results.add(make_figure("nf4_stopped_change_points", mean_interval(changes, 100.0, seed), len(items)))
 
 
 def _add_paired_exact(

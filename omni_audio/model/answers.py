@@ -42,6 +42,11 @@ class Answer:
                 self.calls.append([])
             self.calls[-1].append(event.id)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it came to an end by a stop token, not by a limit."""
+        return self.reason in (FinishReason.STOP, FinishReason.TOOL_CALLS)
+
     def pcm(self, tokenizer: AudioTokenizer) -> Tensor:
         """(S,) samples on the CPU; empty where the answer has no frames."""
         if not self.frames:

@@ -14,11 +14,11 @@ from torch import Tensor
 from omni_audio.audio.time_stretch import stretch_whole
 from omni_audio.checks import require
 from omni_audio.model.answers import answer_all
-from omni_audio.model.build import PARALLEL_CALLS, TEXT, load_card, load_model, load_tokenizer, nf4_config
+from omni_audio.model.build import PARALLEL_CALLS, TEXT, load_card, load_model, load_tokenizer, packed_config
 from omni_audio.model.events import FinishReason
 from omni_audio.model.generate import Generator
 from omni_audio.model.lora_file import load_lora
-from omni_audio.model.nf4_build import load_nf4_model, require_same_nf4
+from omni_audio.model.packed_build import load_packed_model, require_same_nf4
 from omni_audio.model.piece_decoder import Piece, PieceDecoder
 from omni_audio.model.request import MAX_CALLS, GenerationRequest
 from omni_audio.model.sequence import NO_CODE, LayoutConfig, Mode, SequenceBuilder, TokenSequence
@@ -29,7 +29,7 @@ from omni_audio.model.text_form import TextForms
 from omni_audio.model.tool_text import append_calls, tools_text
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.config import Int4Config, NF4Config
 
 
 class Role(Enum):
@@ -85,25 +85,24 @@ def load_network(
         config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
-        ValueError: the folder is no whole build, an NF4 build was made with other settings than `nf4` or is asked for
-            as INT4, or settings are given for weights that do not become NF4.
+        ValueError: the folder is no whole build, a packed build is asked for in the other format, an NF4 build was made
+            with other settings than `nf4`, settings are given for weights that do not become NF4, or INT4 cannot be
+            used here.
     """
-    stored = nf4_config(folder)
+    stored = packed_config(folder)
     if stored is not None:
-        remedy = "Name the build of full weights, or set weight_quant=nf4."
-        require(
-            weight_quant is not WeightQuant.INT4,
-            "weight_quant",
-            "int4",
-            "none or nf4 for an NF4 build",
-            remedy,
-        )
-        if nf4 is not None:
-            require_same_nf4(nf4, stored, folder)
-        return load_nf4_model(folder, config)
-    remedy = "Set weight_quant=nf4, or leave its settings out."
-    is_used = nf4 is None or weight_quant is WeightQuant.NF4
+        is_own = weight_quant in (WeightQuant.NONE, WeightQuant(stored.key))
+        allowed = f"none or {stored.key} for an {stored.title} build"
+        remedy = f"Name the build of full weights, or set weight_quant={stored.key}."
+        require(is_own, "weight_quant", weight_quant.value, allowed, remedy)
+    is_nf4 = isinstance(stored, NF4Config)
+    is_used = nf4 is None or is_nf4 or (stored is None and weight_quant is WeightQuant.NF4)
+    remedy = "Set weight_quant=nf4 with a build of full weights, or leave its settings out."
     require(is_used, "weight_quant.nf4", nf4, "no settings where the weights do not become NF4", remedy)
+    if stored is not None:
+        if nf4 is not None and is_nf4:
+            require_same_nf4(nf4, stored, folder)
+        return load_packed_model(folder, config)
     model = load_model(folder, config)
     if weight_quant is WeightQuant.NF4:
         from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
@@ -159,18 +158,18 @@ class Assistant:
 
         Raises:
             ValueError: the folder is no whole build, there is no such number format, an NF4 build was made with
-                other settings than `nf4`, the adapters cannot be read or are of another base, or INT4 is asked for with
-                adapters or on another device.
+                other settings than `nf4`, the adapters cannot be read or are of another base, or INT4 is asked for, or
+                stored, with adapters, on another device or where torch has no product for it.
         """
         formats = [kind.value for kind in WeightQuant]
         is_known = getattr(weight_quant, "value", weight_quant) in formats
         require(is_known, "weight_quant", weight_quant, ", ".join(formats), "Name one of these.")
         folder, wanted = Path(build), WeightQuant(weight_quant)
-        if wanted is WeightQuant.INT4:
+        if wanted is WeightQuant.INT4 or isinstance(packed_config(folder), Int4Config):
             on_cpu = torch.device(device).type == "cpu"
-            remedy = "Set runtime.device=cpu, or weight_quant=nf4."
+            remedy = "Set runtime.device=cpu, or take a build of full weights with weight_quant=nf4."
             require(on_cpu, "device", str(device), "cpu where weight_quant is int4", remedy)
-            remedy = "Set weight_quant=none or nf4, as they were trained."
+            remedy = "Take the base that they were trained on, with weight_quant=none or nf4."
             require(lora is None, "lora", str(lora), "no adapters where weight_quant is int4", remedy)
         tokenizer = load_tokenizer(folder)  # first: what loading it takes is free again for the network
         model = load_network(folder, wanted, nf4)

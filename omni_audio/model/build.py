@@ -14,18 +14,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from omni_audio.checks import require, require_file, require_same_tensors, unreadable
+from omni_audio.checks import NotAllowedError, require, require_file, require_same_tensors, unreadable
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import from_plain, to_plain
 from omni_audio.tokenizer.tokenizer import AudioTokenizer, TokenizerConfig
-from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.config import PACKED, Int4Config, NF4Config
 from omni_audio.weight_quant.int8_rows import SCALE, StoredWeights, pack_rows, unpack_rows
 
 CONFIG, CARD, TEXT = "config.json", "card.json", "text.json"
 TOKENIZER_WEIGHTS, MODEL_WEIGHTS = "tokenizer.safetensors", "model.safetensors"
-NF4 = "nf4"
-"""Key of config.json where the network's weights lie packed: its NF4Config."""
 PARALLEL_CALLS = "parallel_calls"
 """Key of card.json that says whether training had answers of several tool calls."""
 
@@ -209,7 +207,7 @@ def load_tokenizer(folder: Path) -> AudioTokenizer:
     return tokenizer.eval()
 
 
-def nf4_config(folder: Path) -> NF4Config | None:
+def packed_config(folder: Path) -> NF4Config | Int4Config | None:
     """How the network's weights of a build are packed; None where they are not.
 
     Raises:
@@ -223,7 +221,7 @@ def nf4_config(folder: Path) -> NF4Config | None:
         "a build with a model",
         "This one holds a tokenizer only.",
     )
-    return read_config(NF4Config, folder, NF4) if NF4 in config else None
+    return next((read_config(kind, folder, key) for key, kind in PACKED.items() if key in config), None)
 
 
 def load_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
@@ -234,15 +232,12 @@ def load_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
         config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
-        ValueError: a file is missing, the build holds a tokenizer only or NF4 weights, or the weights do not fit.
+        ValueError: a file is missing, the build holds a tokenizer only or 4-bit weights, or the weights do not fit.
     """
-    require(
-        nf4_config(folder) is None,
-        "build",
-        str(folder),
-        "a build of full weights",
-        "This one is NF4 already: name the build that it was made from.",
-    )
+    packing = packed_config(folder)
+    if packing is not None:
+        remedy = f"This one is {packing.title} already: name the build that it was made from."
+        raise NotAllowedError("build", str(folder), "a build of full weights", remedy)
     model = OmniModel(config or load_model_config(folder), load_tokenizer_config(folder))
     model.load_state_dict(_load_weights(folder / MODEL_WEIGHTS, model.state_dict()))
     return model.eval()

@@ -60,6 +60,8 @@ class CompiledSteps:
 
         self._step = compiled(step.forward)
         self._begin, self._go_on = compiled(self._depth.begin), compiled(self._depth.go_on)
+        self._forms: set[tuple[object, ...]] = set()
+        self._is_warming = False
         self._heads = list(self._depth.heads_KCD)
         self._stages = [
             torch.tensor(stage, device=model.device) for stage in range(self._depth.num_codebooks)
@@ -67,7 +69,7 @@ class CompiledSteps:
 
     def warm_up(self, num_slots: int, kv_format: KVFormat = KVFormat.float32) -> float:
         """Compiles every form that a Generator of so many slots may call, on a cache of its own; returns seconds."""
-        start = time.perf_counter()
+        start, self._is_warming = time.perf_counter(), True
         cache = self.model.empty_cache(num_slots, kv_format)
         for num_rows in sorted({rounded_rows(rows) for rows in range(1, num_slots + 1)}):
             slots = list(range(min(num_rows, num_slots)))
@@ -76,7 +78,17 @@ class CompiledSteps:
             first = [self.model.vocabulary.semantic_start for _ in slots]
             self.codes(hidden_BD, first, lambda _, logits_MC: logits_MC.argmax(-1))
             log.info("compiled the decode step of %d streams, %.0f s", num_rows, time.perf_counter() - start)
+        self._is_warming = False
         return time.perf_counter() - start
+
+    def _note(self, part: str, num_rows: int, *facts: object) -> None:
+        """Warns, once, of a form that no warm-up made: the streams wait while it is compiled."""
+        form = (part, num_rows, *facts)
+        if form not in self._forms:
+            self._forms.add(form)
+            if not self._is_warming:
+                told = "the %s of %d streams was not warmed up: it is compiled now, and every stream waits"
+                log.warning(told, part, num_rows)
 
     @torch.inference_mode()
     def advance(
@@ -89,6 +101,7 @@ class CompiledSteps:
         """
         device = self.model.device
         rows = _filled(len(slots))
+        self._note("decode step", len(rows), *[(part.shape, part.dtype) for part in cache.keys.parts])
         slots_R = torch.tensor([slots[row] for row in rows], device=device)
         cache.keep_in_range(torch.tensor(slots, device=device), self.model.config.rotary_base)
         hidden_RD, logits_RV = self._step(
@@ -115,6 +128,7 @@ class CompiledSteps:
         """As DepthDecoder.generate, of M frames with these semantic ids."""
         num_rows = len(semantic_ids)
         rows = _filled(num_rows)
+        self._note("depth decoder's steps", len(rows))
         ids_R = torch.tensor([semantic_ids[row] for row in rows], device=self.model.device)
         logits_RC, keys, values = self._begin(hidden_MD[rows], ids_R, self._heads[0])
         codes_MK = [choose(0, logits_RC[:num_rows])]

@@ -201,9 +201,10 @@ class Generator:
         slots = [slots[row] for row in rows]
         answers = [self.streams[slot] for slot in slots]
         ids = choose([answer.sampler for answer in answers], masked_BV, [answer.seen for answer in answers])
-        codes_BK = self._frame_codes(slots, ids, hidden_BD[rows])
-        for row, slot, token, codes_K in zip(rows, slots, ids, codes_BK, strict=True):
+        codes_BK, finite_B = self._frame_codes(slots, ids, hidden_BD[rows])
+        for row, slot, token, codes_K, is_finite in zip(rows, slots, ids, codes_BK, finite_B, strict=True):
             try:
+                _require_finite(is_finite, f"the acoustic logits of slot {slot}")
                 events += self._events(slot, token, codes_K, logits_BV[row])
             except ValueError as error:
                 self.close(slot)
@@ -314,13 +315,14 @@ class Generator:
         answer.allow(mask_V)
         name = f"what may follow in slot {slot}, phase {answer.grammar.phase.value},"
         require(bool(mask_V.any()), name, "nothing", "at least one id", "Check the request and the grammar.")
-        name = f"the logits of slot {slot}"
-        remedy = "Check the weights and the prompt."
-        require(is_finite, name, "NaN or infinite", "finite numbers", remedy)
+        _require_finite(is_finite, f"the logits of slot {slot}")
 
-    def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> Tensor:
-        """Acoustic codes (B, K) of the streams whose id is a frame or brings late codes; -1 for the others."""
-        codes_BK = self._no_codes(len(ids))
+    def _frame_codes(self, slots: list[int], ids: list[int], hidden_BD: Tensor) -> tuple[Tensor, list[bool]]:
+        """Acoustic codes (B, K) of the streams whose id is a frame or brings late codes; -1 for the others.
+
+        Beside them, whether all that a stream's codes were drawn from was finite; where not, they mean nothing.
+        """
+        codes_BK, finite_B = self._no_codes(len(ids)), [True] * len(ids)
         rows = [i for i, token in enumerate(ids) if self._brings_codes(token)]
         if rows:
             answers = [self.streams[slots[i]] for i in rows]
@@ -328,12 +330,16 @@ class Generator:
 
             def choose_codes(codebook: int, logits_MC: Tensor) -> Tensor:
                 seen = [answer.sounded[1 + codebook] for answer in answers]
-                return torch.tensor(choose(samplers, logits_MC, seen), device=logits_MC.device)
+                finite_M = logits_MC.isfinite().all(-1)
+                for row, is_finite in zip(rows, finite_M.tolist(), strict=True):
+                    finite_B[row] &= is_finite
+                drawn_MC = logits_MC.where(finite_M[:, None], 0.0)
+                return torch.tensor(choose(samplers, drawn_MC, seen), device=logits_MC.device)
 
             chosen = [ids[i] for i in rows]
             if self.steps is not None:
                 codes_BK[rows] = self.steps.codes(hidden_BD[rows], chosen, choose_codes)
-                return codes_BK
+                return codes_BK, finite_B
             id_MD = self.model.embed(torch.tensor(chosen, device=hidden_BD.device))
             codes_MK = self.model.depth.generate(
                 hidden_BD[rows], id_MD, self.model.codebook_vectors, choose_codes
@@ -343,7 +349,7 @@ class Generator:
                 said_MK = torch.stack([answer.is_said(token) for answer, token in pairs])
                 codes_MK = codes_MK.masked_fill(~said_MK.to(codes_MK.device), NO_CODE)
             codes_BK[rows] = codes_MK
-        return codes_BK
+        return codes_BK, finite_B
 
     def _brings_codes(self, token: int) -> bool:
         """Whether acoustic codes are said with an id of an answer: a frame, or an <audio> behind its end."""
@@ -377,3 +383,9 @@ class Generator:
                 self.close(slot)
             events.append(Finished(slot, reason))
         return events
+
+
+def _require_finite(is_finite: bool, name: str) -> None:
+    """Raises ValueError where the network gave no finite numbers."""
+    remedy = "Check the weights and the prompt."
+    require(is_finite, name, "NaN or infinite", "finite numbers", remedy)

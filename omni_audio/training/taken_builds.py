@@ -13,10 +13,11 @@ from omni_audio.model.build import (
     load_card,
     load_model_config,
     load_tokenizer_config,
-    nf4_config,
+    packed_config,
 )
 from omni_audio.plain import leaves, to_plain
 from omni_audio.tokenizer.tokenizer import TokenizerConfig
+from omni_audio.weight_quant.config import Int4Config
 
 if TYPE_CHECKING:
     from omni_audio.config.schema import RootConfig
@@ -82,7 +83,15 @@ def check_base(config: "RootConfig") -> None:
         "Set adversarial.enabled=false.",
     )
     base = Path(config.base)
-    is_packed = nf4_config(base) is not None
+    packing = packed_config(base)
+    require(
+        not isinstance(packing, Int4Config),
+        "base",
+        config.base,
+        "a build of full weights or NF4: nothing is learnt through packed integers",
+        "Name the build that it was made from.",
+    )
+    is_packed = packing is not None
     differing = [
         *_differing("tokenizer", config.tokenizer, load_tokenizer_config(base)),
         *_differing("model", config.model, load_model_config(base), OF_TRAINING),

@@ -1,7 +1,8 @@
-"""Settings of NF4, apart from bitsandbytes, which takes long to import."""
+"""Settings of 4-bit weights, apart from bitsandbytes, which takes long to import."""
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar, Final
 
 from omni_audio.checks import require
 
@@ -29,6 +30,8 @@ class NF4Config:
             memory they are floats.
     """
 
+    key: ClassVar[str] = "nf4"
+    title: ClassVar[str] = "NF4"
     blocks: bool = True
     depth: bool = True
     heads: bool = True
@@ -42,3 +45,25 @@ class NF4Config:
         is_known = isinstance(self.tables, TableFormat)
         name, remedy = "weight_quant.nf4.tables", "Name one of these."
         require(is_known, name, self.tables, f"a TableFormat: {formats}", remedy)
+
+
+@dataclass(kw_only=True, slots=True)
+class Int4Config:
+    """How a build of packed integers was made; its linears, tables and tokenizer are those of NF4Config().
+
+    Attributes:
+        group: inputs that share a scale and a zero.
+    """
+
+    key: ClassVar[str] = "int4"
+    title: ClassVar[str] = "int4"
+    group: int = 64
+
+    def __post_init__(self) -> None:
+        require(self.group == 64, "int4.group", self.group, "64", "Make the build again.")
+
+
+PACKED: Final[dict[str, type[NF4Config] | type[Int4Config]]] = {
+    kind.key: kind for kind in (NF4Config, Int4Config)
+}
+"""By the key of a build's config.json that says how its network's weights lie packed."""

@@ -7,45 +7,14 @@ from bitsandbytes.functional import dequantize_4bit
 from bitsandbytes.nn.modules import Linear4bit, Params4bit
 from torch import Tensor, nn
 
-from omni_audio.checks import require
+from omni_audio.weight_quant.chosen import (
+    chosen_linears,
+    hold_the_rest,
+    replace_module,
+    require_no_adapters,
+)
 from omni_audio.weight_quant.config import NF4Config
-from omni_audio.weight_quant.int8_rows import rounded_rows, whole_rows
 from omni_audio.weight_quant.reference import BLOCK
-from omni_audio.weight_quant.tables import hold_tables
-
-
-def _is_chosen(name: str, linear: nn.Linear, config: NF4Config) -> bool:
-    top = name.split(".")[0]
-    if top == "frames":
-        return config.frames and linear.in_features % BLOCK == 0
-    return {"blocks": config.blocks, "depth": config.depth, "head": config.heads}.get(top, False)
-
-
-def chosen_linears(model: nn.Module, config: NF4Config) -> list[tuple[str, nn.Linear]]:
-    """The linears that the config makes NF4, by name.
-
-    Raises:
-        ValueError: the config chooses no linear of this model, or one whose input width is no multiple of 64: there
-            bitsandbytes 0.50 reads the wrong block maxima on the CPU.
-    """
-    chosen = [
-        (name, module)
-        for name, module in model.named_modules()
-        if type(module) is nn.Linear and _is_chosen(name, module, config)
-    ]
-    if not chosen:
-        raise ValueError(
-            f"weight_quant = {config} chooses no linear of this model. Set weight_quant.nf4.blocks, "
-            "weight_quant.nf4.depth or weight_quant.nf4.heads to true."
-        )
-    odd = [f"{name} ({linear.in_features})" for name, linear in chosen if linear.in_features % BLOCK]
-    if odd:
-        raise ValueError(
-            f"input widths {odd} are not allowed in NF4: expected multiples of {BLOCK}. Change the model's widths, or "
-            "leave these parts out by weight_quant.nf4.blocks, weight_quant.nf4.depth or "
-            "weight_quant.nf4.heads = false."
-        )
-    return chosen
 
 
 def empty_layer(linear: nn.Linear, double_quant: bool) -> Linear4bit:
@@ -86,38 +55,13 @@ def make_weight(weight: Tensor, layer: Linear4bit, double_quant: bool, **packed:
     )
 
 
-def _to_nf4(linear: nn.Linear, double_quant: bool) -> nn.Module:
+def to_nf4(linear: nn.Linear, double_quant: bool) -> Linear4bit:
+    """The NF4 layer of a linear, where it lies."""
     layer = empty_layer(linear, double_quant)
     layer.weight = make_weight(linear.weight.detach().clone(), layer, double_quant)
     if linear.bias is not None:
         layer.bias = nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
     return layer.to(linear.weight.device)
-
-
-def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Puts a module where the one of this dotted name stands."""
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, module)
-
-
-AS_ROWS = ("depth.heads",)
-"""Parameters (..., C), no linears, that a file holds as 8-bit integers with a scale for each row of C."""
-
-
-def require_no_adapters(model: nn.Module) -> None:
-    """Adapters learn beside the weights as they are then.
-
-    Raises:
-        ValueError: the model has some.
-    """
-    adapters = [name for name, _ in model.named_parameters() if name.endswith(".lora_a")]
-    require(
-        not adapters,
-        "adapters of the model",
-        adapters[:1],
-        "none before the weights are packed",
-        "Pack the weights as NF4 first and call add_lora after it, or fold_lora before it.",
-    )
 
 
 def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
@@ -129,13 +73,8 @@ def quantize_model(model: nn.Module, config: NF4Config) -> list[str]:
     require_no_adapters(model)
     chosen = chosen_linears(model, config)
     for name, linear in chosen:
-        replace_module(model, name, _to_nf4(linear, config.double_quant))
-    hold_tables(model, config.tables)
-    for name, parameter in model.named_parameters():
-        if name in AS_ROWS:  # as a file would give it back
-            parameter.data = (
-                whole_rows(*rounded_rows(parameter.flatten(0, -2))).view_as(parameter).to(parameter)
-            )
+        replace_module(model, name, to_nf4(linear, config.double_quant))
+    hold_the_rest(model, config.tables)
     return [name for name, _ in chosen]
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from omni_audio.weight_quant.config import Int4Config, NF4Config
 from omni_audio.weight_quant.int8_rows import SCALE
 from omni_audio.weight_quant.stored import StoredTensor, stored_file
 
@@ -20,6 +21,8 @@ ORDER = ["embedding", "blocks", "depth", "head"]
 TOKENIZER = "tokenizer"
 SHARED = "nf4_"
 """How values that all NF4 layers share are named."""
+MARKS = {"absmax": NF4Config.title, "zeros": Int4Config.title}
+"""What stands behind the name of a packed weight, and the format that it tells."""
 
 BASE_BITS = 16
 
@@ -54,7 +57,7 @@ class BitsReport:
 
     Attributes:
         modules: embedding, blocks, depth, head and whatever else the network has, then the tokenizer.
-        packed: the NF4 layers alone, code values included; None where there are none.
+        packed: the NF4 or int4 layers alone, values that they share included; None where there are none.
         whole: all of it.
     """
 
@@ -99,7 +102,8 @@ def bits_report(network: Path, tokenizer: Path) -> BitsReport:
         ValueError: a file is missing, or cannot be read.
     """
     own, heard = stored_file(network).tensors, stored_file(tokenizer).tensors
-    packed = {name for name in own if f"{name}.absmax" in own}
+    titles = {name: title for name in own for mark, title in MARKS.items() if f"{name}.{mark}" in own}
+    packed = set(titles)
     by_module: dict[str, dict[str, StoredTensor]] = defaultdict(dict)
     for name, tensor in own.items():
         if not name.startswith(SHARED):
@@ -109,6 +113,6 @@ def bits_report(network: Path, tokenizer: Path) -> BitsReport:
     layers = {name: t for name, t in own.items() if _owner(name) in packed or name.startswith(SHARED)}
     return BitsReport(
         [*(_sum(name, by_module[name], packed) for name in names), _sum(TOKENIZER, heard, set())],
-        _sum("NF4 layers", layers, packed) if packed else None,
+        _sum(f"{min(titles.values())} layers", layers, packed) if packed else None,
         _sum("whole", {**own, **{f"{TOKENIZER}.{name}": t for name, t in heard.items()}}, packed),
     )

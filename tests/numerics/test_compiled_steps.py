@@ -152,6 +152,25 @@ def test_streams_say_the_same(
     assert all(any(isinstance(item, tuple) for item in one) for one in said[0]), "sound"
 
 
+def test_a_form_that_was_not_warmed_up_is_told_of_once(
+    tiny_model: OmniModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = CompiledSteps(copy.deepcopy(tiny_model), backend="eager")
+    none_BK = torch.full((2, steps.model.depth.num_codebooks), -1)
+
+    def warnings_after(num_slots: int, num_rows: int) -> list[str]:
+        caplog.clear()
+        cache, ids = steps.model.empty_cache(num_slots), [1] * num_rows
+        steps.advance(ids, none_BK[:num_rows], cache, list(range(num_rows)))
+        return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+    steps.warm_up(2)
+    assert warnings_after(2, 1) == warnings_after(2, 2) == []
+    (told,) = warnings_after(3, 2)
+    assert "the decode step of 2 streams was not warmed up" in told
+    assert warnings_after(3, 2) == [], "once"
+
+
 def answer_of(seed: int) -> GenerationRequest:
     return GenerationRequest(
         mode=Mode.REPLY_AUDIO,

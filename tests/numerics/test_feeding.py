@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omni_audio.checks import NotAllowedError
-from omni_audio.model.events import Failed, TextToken
+from omni_audio.model.events import Event, Failed, TextToken
 from omni_audio.model.feeding import check_sequence, pieces
 from omni_audio.model.generate import Generator
 from omni_audio.model.request import GenerationRequest
@@ -175,6 +175,44 @@ def test_a_dead_end_ends_its_own_stream_only(tiny_model: OmniModel, tiny_text: T
     assert said_by(events + run(generator, 1)) == expected
     generator.open(2, prompt, asked())
     assert said_by(run(generator, 2)) == expected
+
+
+def test_a_depth_decoder_without_numbers_ends_its_own_stream_only(
+    tiny_model: OmniModel, tiny_text: TextTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = document(tiny_model, tiny_text, 9, Mode.REPLY_AUDIO)
+    requests = [
+        GenerationRequest(mode=Mode.REPLY_AUDIO, temperature=1.0, seed=s, max_text_tokens=8, max_frames=8)
+        for s in range(3)
+    ]
+    expected = []
+    for request in requests:
+        alone = Generator(tiny_model, 1)
+        alone.open(0, prompt, request)
+        expected.append(said_by(run(alone, 0)))
+    generator = Generator(tiny_model, 3)
+    for slot, request in enumerate(requests):
+        generator.open(slot, prompt, request)
+    real = generator._frame_codes
+
+    def spoilt(slots: list[int], ids: list[int], hidden_BD: torch.Tensor) -> tuple[torch.Tensor, list[bool]]:
+        is_one = torch.tensor([slot == 1 for slot in slots])[:, None]
+        return real(slots, ids, hidden_BD.masked_fill(is_one, float("nan")))
+
+    monkeypatch.setattr(generator, "_frame_codes", spoilt)
+    events: list[list[Event]] = [[], [], []]
+    while generator.streams:
+        for event in generator.step():
+            events[event.slot].append(event)
+    assert [said_by(events[slot]) for slot in (0, 2)] == [expected[0], expected[2]]
+    last = events[1][-1]
+    assert isinstance(last, Failed)
+    assert "the acoustic logits of slot 1 = 'NaN or infinite' is not allowed" in str(last.error)
+    assert said_by(events[1][:-1]) == expected[1][: len(events[1]) - 1], "its text, up to the first frame"
+    assert generator.free_slots == [0, 1, 2]
+    monkeypatch.undo()
+    generator.open(1, prompt, requests[1])
+    assert said_by(run(generator, 1)) == expected[1]
 
 
 def test_a_script_of_other_ids_is_named(tiny_model: OmniModel, tiny_text: TextTokenizer) -> None:

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from omni_audio.cli import main
 from omni_audio.model.assistant import Assistant, WeightQuant
-from omni_audio.model.nf4_build import quantize_build
+from omni_audio.model.packed_build import quantize_build
 from omni_audio.model.transformer import OmniModel
 from omni_audio.weight_quant import int4
+from omni_audio.weight_quant.chosen import chosen_linears
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.int4 import GROUP, Int4Linear, pack_model
-from omni_audio.weight_quant.nf4 import chosen_linears
 
 
 def stood_for(layer: Int4Linear, weight: Tensor) -> Tensor:

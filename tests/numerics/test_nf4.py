@@ -14,16 +14,15 @@ from omni_audio.config.load import load_config
 from omni_audio.model.build import save_weights
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.weight_quant import packed
 from omni_audio.weight_quant.config import NF4Config
 from omni_audio.weight_quant.int8_rows import StoredWeights
 from omni_audio.weight_quant.nf4 import (
     chosen_linears,
-    empty_layer,
     quantize_model,
-    replace_module,
     weight_bytes,
 )
+from omni_audio.weight_quant.nf4_file import NF4File
+from omni_audio.weight_quant.packed import expected_tensors
 from omni_audio.weight_quant.reference import nf4_round_trip
 from omni_audio.weight_quant.report import bits_report
 from omni_audio.weight_quant.stored import StoredTensor
@@ -120,13 +119,8 @@ def test_a_hundred_million_parameters_take_what_is_asked_for(tmp_path: Path) -> 
     with torch.device("meta"):
         model = OmniModel(config.model, config.tokenizer)
     sizes = [linear.weight.numel() for _, linear in chosen_linears(model, packing)]
-    layers = {}
-    for name, linear in chosen_linears(model, packing):
-        layers[name] = empty_layer(linear, packing.double_quant)
-        replace_module(model, name, layers[name])
     hold_tables(model, packing.tables)
-    plain = packed._plain_state(model, layers)
-    write_header(tmp_path / "model", packed._expected(layers, plain, packing.double_quant))
+    write_header(tmp_path / "model", expected_tensors(model, NF4File(packing)))
     save_weights(AudioTokenizer(config.tokenizer).shipped_state(), tmp_path / "tokenizer", StoredWeights.int8)
     report = bits_report(tmp_path / "model", tmp_path / "tokenizer")
     assert report.packed is not None

@@ -106,6 +106,8 @@ def test_nf4_step_is_measured_in_three_formats(model: OmniModel):
     assert medians.keys() == {"float32", "bfloat16", "nf4"}
     assert case.figures["nf4_vs_fp32_step"] == medians["nf4"] / medians["float32"]
     assert case.figures["nf4_vs_bf16_step"] == medians["nf4"] / medians["bfloat16"]
+    assert 4 < case.figures["nf4_bits_per_param"] < 4.6, "tiny layers share the values of the codes"
+    assert 0.2 < case.figures["nf4_memory_ratio"] < 0.8
     assert case.facts["nf4_weight_bytes"] < case.facts["bfloat16_weight_bytes"] < step_bytes(model)
     assert all(parameter.dtype is torch.float32 for parameter in model.parameters())
 

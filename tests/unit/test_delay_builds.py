@@ -14,7 +14,7 @@ from omni_audio.model.build import CONFIG, load_model, save_build
 from omni_audio.model.layout import CodePattern, LayoutConfig
 from omni_audio.model.lora import LoraConfig, add_lora, fold_lora, lora_layers, merge_lora, unmerge_lora
 from omni_audio.model.lora_file import load_lora, save_lora
-from omni_audio.model.nf4_build import quantize_build
+from omni_audio.model.packed_build import quantize_build
 from omni_audio.model.request import GenerationRequest
 from omni_audio.model.sequence import Mode, SequenceBatch, pack
 from omni_audio.model.text import TextTokenizer

@@ -6,6 +6,7 @@ from omni_audio.evaluation.assistant_subject import CONTROL_TEXT_TOKENS, Assista
 from omni_audio.evaluation.memory import count_weights, saving_percent
 from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.depth import DepthConfig
+from omni_audio.model.events import FinishReason
 from omni_audio.model.generate import GenerationRequest
 from omni_audio.model.sequence import Mode
 from omni_audio.model.text import TextTokenizer
@@ -72,6 +73,7 @@ def test_many_at_once_answer_as_each_alone_and_in_order(subject):
         generation = GenerationRequest(mode=Mode.REPLY_TEXT, tools=True)
         reply = assistant.reply([Turn(role=Role.USER, **given)], generation, subject.tools)
         assert (answer.text, answer.raw_calls) == (reply.text.strip(), tuple(reply.tool_calls))
+        assert answer.stopped == (reply.reason is not FinishReason.LENGTH)
     for pcm_S, answer in zip(sounds, spoken, strict=True):
         reply = assistant.reply([Turn(role=Role.USER, pcm_S=pcm_S)], GenerationRequest(mode=Mode.REPLY_AUDIO))
         assert answer.text == reply.text.strip()

@@ -77,10 +77,12 @@ def make_corpus(folder: Path, num_test: int = 10) -> None:
 
 
 class FakeSubject:
-    """Right about every request but those in `wrong`; an untrained one is wrong about all."""
+    """Right about every request but those in `wrong`, answers to which end where `stops`; untrained about none."""
 
-    def __init__(self, wrong: tuple[int, ...] = (), trained: bool = True, silent: bool = False) -> None:
-        self.wrong, self.trained, self.silent = wrong, trained, silent
+    def __init__(
+        self, wrong: tuple[int, ...] = (), trained: bool = True, silent: bool = False, stops: bool = True
+    ) -> None:
+        self.wrong, self.trained, self.silent, self.stops = wrong, trained, silent, stops
         self.layer = nn.Linear(4, 4)
 
     def _index(self, pcm_S: Tensor) -> int:
@@ -99,15 +101,15 @@ class FakeSubject:
 
     def _answer(self, request: Tensor | str) -> TextAnswer:
         if not self.trained:
-            return TextAnswer("", ('{"name": "set_volume", "arg',))
+            return TextAnswer("", ('{"name": "set_volume", "arg',), stopped=False)
         if isinstance(request, str):
             index = [text for text, _, _ in REQUESTS].index(request)
         elif self._index(request) in self.wrong:
-            return TextAnswer("no", ())
+            return TextAnswer("no", (), stopped=self.stops)
         else:
             index = self._index(request) % len(REQUESTS)
         _, call, answer = REQUESTS[index]
-        return TextAnswer("", (json.dumps(call),)) if call else TextAnswer(answer + ".", ())
+        return TextAnswer("" if call else answer + ".", (json.dumps(call),) if call else (), stopped=True)
 
     def answer_speech(self, requests: Iterable[Tensor]) -> list[SpokenAnswer]:
         answer = SpokenAnswer("", torch.zeros(0)) if self.silent else SpokenAnswer("fine", tone(3200))
@@ -236,13 +238,17 @@ def test_nf4_is_paired_with_full_precision(corpus, tmp_path):
 
     def load(build, quant):
         loaded.append(quant)
-        return FakeSubject(wrong=(1,) if quant == "nf4" else ())
+        return FakeSubject(wrong=(1,), stops=False) if quant == "nf4" else FakeSubject()
 
     config = config_for(corpus, tmp_path, weight_quant=EvalWeightQuant.both)
     results = evaluate(config, load)
     assert loaded == ["none", "nf4"]
     assert results["nf4_wer_change_points"].value == pytest.approx(results["nf4_wer_percent"].value)
     assert results["nf4_tool_exact_change_points"].value == pytest.approx(-100 / 6)
+    num = config.num_nf4_items
+    assert (results["stopped_percent"].value, results["nf4_stopped_percent"].n) == (100, num)
+    assert results["nf4_stopped_percent"].value == pytest.approx(100 - 100 / num)
+    assert results["nf4_stopped_change_points"].value == pytest.approx(-100 / num)
     assert "memory_saving_percent" in results
     only = evaluate(config_for(corpus, tmp_path, weight_quant=EvalWeightQuant.nf4), load)
     assert "fp16_weight_bytes" in only.absent

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 from bitsandbytes.nn.modules import Linear4bit
+from packed_networks import LargestTensor, logits
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model_config
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from omni_audio.cli import main
 from omni_audio.evaluation.assistant_subject import AssistantSubject
-from omni_audio.model import nf4_build
+from omni_audio.model import packed_build
 from omni_audio.model.assistant import Assistant, Role, Turn, WeightQuant
 from omni_audio.model.build import (
     CARD,
@@ -28,19 +28,20 @@ from omni_audio.model.build import (
     TOKENIZER_WEIGHTS,
     load_card,
     load_model,
-    nf4_config,
+    packed_config,
     save_build,
     save_tokenizer_build,
 )
-from omni_audio.model.nf4_build import load_nf4_model, quantize_build
+from omni_audio.model.packed_build import load_packed_model, quantize_build
 from omni_audio.model.request import GenerationRequest
-from omni_audio.model.sequence import NO_CHUNK, NO_CODE, Mode
+from omni_audio.model.sequence import Mode
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
-from omni_audio.weight_quant import packed
+from omni_audio.weight_quant.chosen import chosen_linears
 from omni_audio.weight_quant.config import NF4Config, TableFormat
-from omni_audio.weight_quant.nf4 import chosen_linears, quantize_model, weight_bytes
+from omni_audio.weight_quant.nf4 import quantize_model, weight_bytes
+from omni_audio.weight_quant.nf4_file import CODE_VALUES, NF4File
 from omni_audio.weight_quant.report import bits_report
 
 CONFIGS = [
@@ -69,33 +70,6 @@ def packed_names(model: torch.nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if isinstance(module, Linear4bit)]
 
 
-@torch.no_grad()
-def logits(model: OmniModel) -> list[bytes]:
-    """Bytes of the logits of both heads after text and audio positions, one and many at once."""
-    torch.manual_seed(3)
-    num_codebooks = model.depth.num_codebooks
-    ids_BT = torch.randint(model.vocabulary.semantic_start, (1, 9))
-    codes_BTK = torch.full((1, 9, num_codebooks), NO_CODE)
-    ids_BT[:, 4:8] = model.vocabulary.semantic_start + torch.arange(4)
-    codes_BTK[:, 4:8] = torch.randint(16, (1, 4, num_codebooks))
-    states_BTS = torch.randn(1, 9, model.state_width)
-    cache, found = model.empty_cache(1), []
-    for part in (slice(0, 8), slice(8, 9)):
-        chunk_BT = torch.full_like(ids_BT[:, part], NO_CHUNK)
-        slots, pinned_BT = torch.tensor([0]), torch.zeros_like(chunk_BT, dtype=torch.bool)
-        fed = (ids_BT[:, part], codes_BTK[:, part], chunk_BT, pinned_BT, cache, slots, states_BTS[:, part])
-        hidden_BTD = model.advance(*fed)
-        found.append(model.head(hidden_BTD))
-        semantic_MD = model.embed(ids_BT[0, part])
-
-        def choose(stage: int, logits_MC: torch.Tensor) -> torch.Tensor:
-            found.append(logits_MC)
-            return logits_MC.argmax(-1)
-
-        model.depth.generate(hidden_BTD[0], semantic_MD, model.codebook_vectors, choose)
-    return [part.numpy().tobytes() for part in found]
-
-
 @pytest.mark.parametrize("config", CONFIGS, ids=["all", "single", "no depth", "depth alone"])
 def test_logits_have_the_same_bytes_as_of_packing_while_loading(
     tiny_build: Path, tmp_path: Path, config: NF4Config
@@ -103,7 +77,7 @@ def test_logits_have_the_same_bytes_as_of_packing_while_loading(
     quantize_build(tiny_build, tmp_path / "nf4", config)
     stored = Assistant.load(tmp_path / "nf4")
     whole = Assistant.load(tiny_build, WeightQuant.NF4, config)
-    assert nf4_config(tmp_path / "nf4") == config
+    assert packed_config(tmp_path / "nf4") == config
     assert packed_names(stored.model) == packed_names(whole.model)
     assert logits(stored.model) == logits(whole.model)
     assert logits(stored.model) != logits(load_model(tiny_build)), "packing changes something"
@@ -195,21 +169,6 @@ def test_the_card_names_the_fingerprint_of_the_source_and_does_not_bear_it(
     assert not {"fingerprint", "figures"} & made.keys(), "they are of the full weights"
 
 
-class LargestTensor(TorchDispatchMode):
-    """Remembers the largest tensor off the meta device that an operation gave, in bytes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.num_bytes = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = func(*args, **(kwargs or {}))
-        for tensor in given if isinstance(given, tuple | list) else [given]:
-            if isinstance(tensor, torch.Tensor) and not tensor.is_meta:
-                self.num_bytes = max(self.num_bytes, tensor.numel() * tensor.element_size())
-        return given
-
-
 def test_the_full_weights_are_never_there(
     tiny_tokenizer: AudioTokenizer, tiny_text: TextTokenizer, tmp_path: Path
 ) -> None:
@@ -218,7 +177,7 @@ def test_the_full_weights_are_never_there(
     quantize_build(tmp_path / "full", tmp_path / "nf4", NF4Config())
     widest = model.blocks[0].get_submodule("mlp.gate_up").get_parameter("weight")
     with LargestTensor() as loading:
-        load_nf4_model(tmp_path / "nf4")
+        load_packed_model(tmp_path / "nf4")
     assert loading.num_bytes < widest.numel() * widest.element_size() / 4
     with LargestTensor() as packing:
         quantize_model(load_model(tmp_path / "full"), NF4Config())
@@ -233,8 +192,8 @@ def test_settings_other_than_those_of_the_file_are_refused(tiny_build: Path, nf4
             ValueError, match=r"weight_quant.nf4.depth = False .* expected True, with which the NF4 build"
         ):
             Assistant.load(nf4, quant, NF4Config(depth=False))
-    with pytest.raises(ValueError, match="expected an NF4 build"):
-        load_nf4_model(tiny_build)
+    with pytest.raises(ValueError, match="expected an NF4 or int4 build"):
+        load_packed_model(tiny_build)
     with pytest.raises(ValueError, match="This one is NF4 already"):
         load_model(nf4)
 
@@ -262,7 +221,7 @@ def rewrite(path: Path, change: dict[str, torch.Tensor | None], facts: dict[str,
         ({"left_over": torch.zeros(1)}, "left_over"),
         ({"head.linear.weight": torch.zeros(32, 1, dtype=torch.uint8)}, "head.linear.weight"),
         ({"embed.weight": torch.zeros(316, 64)}, "embed.weight"),
-        ({packed.CODE_VALUES: torch.zeros(16)}, "not those of NF4"),
+        ({CODE_VALUES: torch.zeros(16)}, "not those of NF4"),
     ],
 )
 def test_weights_of_another_build_are_refused(broken: Path, change: dict[str, Any], said: str) -> None:
@@ -272,7 +231,7 @@ def test_weights_of_another_build_are_refused(broken: Path, change: dict[str, An
 
 
 def test_weights_of_another_format_are_refused(tiny_build: Path, broken: Path) -> None:
-    rewrite(broken / MODEL_WEIGHTS, {}, {"format": packed.FORMAT, "nf4": "{}"})
+    rewrite(broken / MODEL_WEIGHTS, {}, {"format": NF4File.format, "nf4": "{}"})
     with pytest.raises(ValueError, match=r"cannot be read: its nf4 is '\{\}'"):
         Assistant.load(broken)
     shutil.copyfile(tiny_build / MODEL_WEIGHTS, broken / MODEL_WEIGHTS)
@@ -339,7 +298,7 @@ def test_a_broken_write_leaves_nothing(
 
     out = tmp_path / "builds" / "nf4"
     with monkeypatch.context() as patched:
-        patched.setattr(nf4_build.shutil, "copyfile", full)
+        patched.setattr(packed_build.shutil, "copyfile", full)
         with pytest.raises(OSError, match="No space left"):
             quantize_build(tiny_build, out, NF4Config())
     assert not list(out.parent.iterdir())
@@ -442,7 +401,7 @@ def test_the_command_writes_a_build_and_build_info_counts_its_bits(
     assert main.main(words) == 0
     printed = capsys.readouterr().out
     assert f"build: {out}" in printed
-    assert nf4_config(out) == NF4Config(depth=False)
+    assert packed_config(out) == NF4Config(depth=False)
     assert main.main(["build-info", str(out)]) == 0
     rows = [re.split(r"  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     told = {row[0]: row[1] for row in rows}
@@ -537,8 +496,9 @@ def test_bitsandbytes_waits_until_nf4_is_asked_for(tiny_build: Path, nf4: Path) 
         "import sys\n"
         "from pathlib import Path\n"
         "from omni_audio.cli.main import main\n"
-        "from omni_audio.model.assistant import Assistant\n"
+        "from omni_audio.model.assistant import Assistant, WeightQuant\n"
         f"Assistant.load(Path({str(tiny_build)!r}))\n"
+        f"Assistant.load(Path({str(tiny_build)!r}), WeightQuant.INT4)\n"
         f"assert main(['build-info', {str(nf4)!r}]) == 0\n"
         "assert 'bitsandbytes' not in sys.modules\n"
         f"Assistant.load(Path({str(nf4)!r}))\n"

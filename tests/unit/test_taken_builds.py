@@ -12,13 +12,13 @@ from trainings import tiny_config
 from omni_audio.cli import main
 from omni_audio.config.schema import RootConfig
 from omni_audio.model.build import load_model, save_build
-from omni_audio.model.nf4_build import quantize_build
+from omni_audio.model.packed_build import quantize_build
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.training.finetune import starting_model
 from omni_audio.training.pipeline import Run
-from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.config import Int4Config, NF4Config
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,16 @@ def test_an_nf4_build_takes_adapters_only(base: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"weight_quant.nf4.depth = False .*with which the NF4 build"):
         starting_model(other)
+
+
+def test_an_int4_build_takes_nothing(base: Path, tmp_path: Path) -> None:
+    quantize_build(base, tmp_path / "packed", Int4Config())
+    for tuning in ("lora", "whole"):
+        refused(
+            r"base = .*full weights or NF4: nothing is learnt",
+            f"base={tmp_path / 'packed'}",
+            f"tuning={tuning}",
+        )
 
 
 def test_a_base_of_a_tokenizer_alone_is_refused(base: Path, tmp_path: Path) -> None:

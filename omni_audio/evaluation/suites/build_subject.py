@@ -65,7 +65,7 @@ class BuildSubject:
                 try:
                     form = of.forms.call(request.tools)
                 except ValueError as error:
-                    found.append(TextAnswer("", (f"not offered: {error}",)))
+                    found.append(TextAnswer("", (f"not offered: {error}",), False))
                     continue
             found.append(None)
             named = tools_text(list(request.tools)) if request.tools else None
@@ -86,7 +86,8 @@ class BuildSubject:
 
     def _taken(self, answer) -> TextAnswer:
         decode = self._assistant.text.decode
-        return TextAnswer(decode(answer.text_ids).strip(), tuple(decode(call) for call in answer.calls))
+        calls = tuple(decode(call) for call in answer.calls)
+        return TextAnswer(decode(answer.text_ids).strip(), calls, answer.stopped)
 
     def _can_say(self, text: str) -> bool:
         try:

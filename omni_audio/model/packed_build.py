@@ -1,4 +1,4 @@
-"""NF4 builds: made from a build of full weights, and loaded without ever holding these."""
+"""Builds of 4-bit weights: made from a build of full weights, and loaded without ever holding these."""
 
 import dataclasses
 import datetime
@@ -15,7 +15,6 @@ from omni_audio.model.build import (
     CARD,
     CONFIG,
     MODEL_WEIGHTS,
-    NF4,
     TEXT,
     TOKENIZER_WEIGHTS,
     file_hash,
@@ -24,7 +23,7 @@ from omni_audio.model.build import (
     load_model_config,
     load_tokenizer,
     load_tokenizer_config,
-    nf4_config,
+    packed_config,
     read_json,
     require_new,
     save_weights,
@@ -35,14 +34,27 @@ from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import ModelConfig, OmniModel
 from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import FiniteScalarQuantizer
-from omni_audio.weight_quant.config import NF4Config
+from omni_audio.weight_quant.chosen import chosen_linears
+from omni_audio.weight_quant.config import Int4Config, NF4Config
 from omni_audio.weight_quant.int8_rows import StoredWeights
+from omni_audio.weight_quant.packed import PackedFile, load_packed, save_packed
 
 OF_SOURCE = ("name", "date", "fingerprint", "figures")
-"""What a card tells of the full weights alone; an NF4 card has it under `source`."""
+"""What a card tells of the full weights alone; the card of a packed build has it under `source`."""
 
 
-def _card(source: Path, out: Path, config: NF4Config) -> dict[str, Any]:
+def _file_of(config: NF4Config | Int4Config) -> PackedFile:
+    """What reads and writes the layers of a format."""
+    if isinstance(config, Int4Config):
+        from omni_audio.weight_quant.int4_file import Int4File
+
+        return Int4File(config)
+    from omni_audio.weight_quant.nf4_file import NF4File  # bitsandbytes, only where it is asked for
+
+    return NF4File(config)
+
+
+def _card(source: Path, out: Path, config: NF4Config | Int4Config) -> dict[str, Any]:
     """The source's card with what is new; `source.weights` is of the file of the full weights."""
     card = load_card(source)
     weights = file_hash(source / MODEL_WEIGHTS)
@@ -51,17 +63,17 @@ def _card(source: Path, out: Path, config: NF4Config) -> dict[str, Any]:
         "name": out.name,
         "date": datetime.date.today().isoformat(),
         "source": {"name": source.name, **told, "weights": weights},
-        "weight_quant": {"format": "nf4", **to_plain(config)},
+        "weight_quant": {"format": config.key, **to_plain(config)},
         **{key: value for key, value in card.items() if key not in OF_SOURCE},
     }
 
 
-def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
-    """Writes the NF4 build of a build of full weights: text as it is, network and tokenizer as `config` says.
+def quantize_build(source: Path, out: Path, config: NF4Config | Int4Config) -> None:
+    """Writes the NF4 or int4 build of a build of full weights: text as it is, network and tokenizer as `config` says.
 
     Raises:
-        ValueError: `out` is there already or lies in the source; the source is NF4 already, holds a tokenizer only,
-            or cannot be read; or NF4 cannot hold the network (see weight_quant.nf4.chosen_linears).
+        ValueError: `out` is there already or lies in the source; the source is packed already, holds a tokenizer only,
+            or cannot be read; or four bits cannot hold the network (see weight_quant.chosen.chosen_linears).
     """
     source, out = source.resolve(), out.resolve()
     require(
@@ -76,19 +88,17 @@ def quantize_build(source: Path, out: Path, config: NF4Config) -> None:
     tokenizer = load_tokenizer(source)
     TextTokenizer.load(source / TEXT)
     card = _card(source, out, config)
-    from omni_audio.weight_quant.nf4 import quantize_model  # bitsandbytes, only where it is asked for
-    from omni_audio.weight_quant.packed import save_packed
-
-    quantize_model(model, config)
+    form = _file_of(config)
+    chosen_linears(model, form.choice)
     with whole_folder(out) as draft:
-        save_packed(model, config, draft / MODEL_WEIGHTS)
-        if config.tokenizer_int8:
+        save_packed(model, form, draft / MODEL_WEIGHTS)
+        if form.choice.tokenizer_int8:
             save_weights(tokenizer.shipped_state(), draft / TOKENIZER_WEIGHTS, StoredWeights.int8)
         else:
             shutil.copyfile(source / TOKENIZER_WEIGHTS, draft / TOKENIZER_WEIGHTS)
         shutil.copyfile(source / TEXT, draft / TEXT)
         (draft / CARD).write_text(json.dumps(card, indent=2) + "\n")
-        plain = read_json("build config", source / CONFIG) | {NF4: to_plain(config)}
+        plain = read_json("build config", source / CONFIG) | {config.key: to_plain(config)}
         (draft / CONFIG).write_text(json.dumps(plain, indent=2) + "\n")
 
 
@@ -105,25 +115,24 @@ def require_same_nf4(wanted: NF4Config, stored: NF4Config, folder: Path) -> None
         )
 
 
-def load_nf4_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
-    """The network of an NF4 build, in evaluation mode: no weight of an NF4 layer is ever there at full precision.
+def load_packed_model(folder: Path, config: ModelConfig | None = None) -> OmniModel:
+    """The network of an NF4 or int4 build, in evaluation mode: no packed weight is ever there at full precision.
 
     Args:
         folder: of the build.
         config: other settings of training for a network of the same tensors; None takes the build's.
 
     Raises:
-        ValueError: it is no NF4 build, a file is missing, or the weights do not fit.
+        ValueError: it is no such build, a file is missing, the weights do not fit, or int4 cannot be used here.
     """
-    packing = nf4_config(folder)
-    require(packing is not None, "build", str(folder), "an NF4 build", "Make one with `omni-audio quantize`.")
+    packing = packed_config(folder)
+    remedy = "Make one with `omni-audio quantize`."
+    require(packing is not None, "build", str(folder), "an NF4 or int4 build", remedy)
     assert packing is not None
-    from omni_audio.weight_quant.packed import load_packed  # bitsandbytes, only where it is asked for
-
     tokenizer = load_tokenizer_config(folder)
     with torch.device("meta"):
         model = OmniModel(config or load_model_config(folder), tokenizer)
-    load_packed(model, packing, folder / MODEL_WEIGHTS)
+    load_packed(model, _file_of(packing), folder / MODEL_WEIGHTS)
     levels = tokenizer.semantic.levels  # buffers that follow from them are not stored
     model.frames.semantic_levels = FiniteScalarQuantizer(levels)
     model.head.digits_of_ids = digits_of_ids(model.vocabulary, levels)

@@ -10,9 +10,11 @@ SUM := $(shell cat pyproject.toml | cksum | tr -s ' ' '-')
 STAMP := .venv/.setup-$(SUM)
 BENCH_STAMP := .venv/.bench-$(SUM)
 RUN := runs/demo
+BUILD := builds/omni-audio-nano-2026-11-24
+TOOLS := --tool set_timer --tool cancel_timer --tool check_timer --tool set_alarm
 HUMAN ?= tests/data/allison-vm-msgsaved.flac
 
-.PHONY: help setup lint format test test-all demo bench clean
+.PHONY: help setup lint format test test-all demo train bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,7 +45,33 @@ test: $(STAMP) ## the tests that need no GPU, no network and no long wait
 test-all: $(STAMP) ## every test that this machine can run
 	$(BIN)/python -m pytest -q
 
-demo: $(STAMP) ## train, evaluate and talk to a small model: about 20 minutes on two cores; again: reuses what is done
+demo: $(STAMP) ## the shipped build answers; then it learns a voice that it never heard, and what got better is shown
+	$(BIN)/omni-audio build-info $(BUILD)
+	@mkdir -p runs/voice
+	@echo; echo "A typed request, answered by a tool call, and by sound:"
+	$(BIN)/omni-audio chat --text "set a timer for ten minutes" $(TOOLS) --build $(BUILD)
+	$(BIN)/omni-audio chat --text "how many legs does a spider have" --build $(BUILD) --out runs/voice/reply-typed.wav
+	@echo; echo "A recorded person ($(HUMAN)), outside what it learnt:"
+	$(BIN)/omni-audio chat $(HUMAN) --build $(BUILD) --out runs/voice/reply-human.wav
+	@echo; echo "Requests in a voice that it never heard, before it learns from that voice:"
+	$(BIN)/omni-audio train experiment=voice base=$(BUILD) 'stages=[corpus]'
+	$(BIN)/omni-audio eval experiment=voice build=$(BUILD) eval.weight_quant=nf4 eval.output=runs/voice/before
+	$(BIN)/omni-audio train experiment=voice base=$(BUILD)
+	$(BIN)/omni-audio eval experiment=voice eval.output=runs/voice/after
+	@echo; echo "Before and after, on wordings that training never saw:"
+	$(BIN)/omni-audio compare runs/voice/before runs/voice/after
+	@held_out="$$($(BIN)/omni-audio data runs/voice --grep timer --num 1 --paths)"; cp "$$held_out" runs/voice/request.flac
+	$(BIN)/omni-audio chat runs/voice/request.flac --build runs/voice $(TOOLS)
+	$(BIN)/omni-audio chat runs/voice/request.flac --build runs/voice --out runs/voice/reply.wav
+	@printf '%s\n' '' \
+	  'Made: runs/voice/reply-typed.wav, reply-human.wav, request.flac, reply.wav, before/report.html, after/report.html' '' \
+	  'What to try next:' \
+	  '  open runs/voice/after/report.html             figures, loss curves, spectrograms and sound' \
+	  '  .venv/bin/omni-audio chat YOUR.wav --build $(BUILD) --out reply.wav' \
+	  '  .venv/bin/omni-audio serve build=$(BUILD)     then open http://127.0.0.1:8000 or use any OpenAI client' \
+	  '  make train                                    a network from nothing, in about 20 minutes'
+
+train: $(STAMP) ## train a small network from nothing, evaluate it and talk to it: about 20 minutes on two cores
 	$(BIN)/omni-audio train experiment=demo
 	$(BIN)/omni-audio eval experiment=demo eval.human_folder=tests/data
 	@echo; echo "A recorded person ($(HUMAN)):"

@@ -20,6 +20,7 @@ from omni_audio.evaluation.results import format_interval, format_number
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- figures: made by", "<!-- end of figures -->\n"
 PLACE = re.compile(r"\{\{(\w+)\.(\w+)\}\}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 MISSING = "not measured"
 
 
@@ -34,7 +35,8 @@ def value_of(results: dict[str, dict], run: str, name: str, whole: bool) -> str:
     if found is None:
         return MISSING
     if "figures" not in found:
-        return str(found.get(name, MISSING))
+        value = str(found.get(name, MISSING))
+        return value[:7] if COMMIT.fullmatch(value) else value
     if name == "commit":
         record = found["record"]
         return (record["commit"] or "none")[:7] + (" and changes" if record.get("dirty") else "")

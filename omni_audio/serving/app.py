@@ -136,12 +136,14 @@ def create_app(service: ChatService) -> FastAPI:
         await owner_of(request)
         return _json(service.model(model_id))
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> Response:
         runs = service.engine.is_ready
         state = {"status": "ok" if runs else "the engine has ended", "engine": service.engine.snapshot()}
         return _json(state, 200 if runs else 503)
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready")
     async def ready() -> Response:
         is_ready = service.engine.is_ready

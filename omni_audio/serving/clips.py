@@ -84,7 +84,7 @@ class Clips:
             raise invalid_value(param, message, "context_length_exceeded")
         if self._budget is not None:
             self._budget.check()
-        if data.startswith(DATA_URI):
+        if is_audio_uri(data):
             format_of_uri, data = _of_uri(data, param)
             if declared_format not in (None, format_of_uri):
                 message = f"Invalid '{param}': a {format_of_uri} where format is {declared_format}. Send one of them."
@@ -122,10 +122,15 @@ class Clips:
         return self._parts[name]
 
 
+def is_audio_uri(text: str) -> bool:
+    """Whether a text begins as a data: URI of sound; scheme (RFC 3986, 3.1) and type (RFC 6838, 4.2) in any case."""
+    return text[: len(DATA_URI)].lower() == DATA_URI
+
+
 def _of_uri(uri: str, param: str) -> tuple[str, str]:
     """Format and base64 text of a data: URI."""
     head, _, data = uri.partition(",")
-    media_type, *options = head.removeprefix(DATA_URI).split(";")
+    media_type, *options = head[len(DATA_URI) :].split(";")
     if not options or options[-1].strip().lower() != "base64":
         message = f"Invalid '{param}': a data: URI that is not of base64. Send data:audio/wav;base64,..."
         raise invalid_value(param, message, "invalid_base64")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from omni_audio.model.assistant import Role, Turn
-from omni_audio.serving.clips import DATA_URI, Clips
+from omni_audio.serving.clips import Clips, is_audio_uri
 from omni_audio.serving.errors import invalid_value, unsupported
 from omni_audio.serving.schemas import (
     MAX_ECHO_CHARS,
@@ -148,7 +148,7 @@ def _user_turns(message: UserMessage, param: str, clips: Clips) -> list[Turn]:
             raise invalid_value(name, text)
         return [Turn(role=Role.USER, pcm_S=clips.decode(message.audio, None, param=f"{param}.audio"))]
     if isinstance(message.content, str):
-        if message.content.startswith(DATA_URI):
+        if is_audio_uri(message.content):
             pcm_S = clips.decode(message.content, None, param=f"{param}.content")
             return [Turn(role=Role.USER, pcm_S=pcm_S)]
         return [Turn(role=Role.USER, text=message.content)]

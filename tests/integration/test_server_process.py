@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 from asking import MODEL, USER, wait_until
 from refusals import clip
 from server_process import KEYS, running_server
@@ -57,6 +58,12 @@ def test_sigterm_lets_streams_end_and_leaves_no_process(tiny_build):
         assert first.startswith("data: {")
         assert rest[-1] == "data: [DONE]"
         wait_until(lambda: not Path(f"/proc/{decoder}").exists(), 20.0)
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_probes_may_ask_by_head(hostile_server, path):
+    answer = hostile_server.client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 DEAD_ENGINE = "from omni_audio.serving.engine import Engine; Engine._admit = lambda engine: 1 / 0"

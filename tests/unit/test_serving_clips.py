@@ -40,6 +40,8 @@ WAYS = [
     {"content": input_audio("data:audio/wav;base64," + text(WAV), "wav")},
     {"content": "data:audio/x-wav;base64," + text(WAV)},
     {"content": "data:audio/FLAC;rate=16000;base64," + text(FLAC)},
+    {"content": "DATA:Audio/wav;Base64," + text(WAV)},
+    {"content": input_audio("Data:audio/wav;base64," + text(WAV), "wav")},
     {"content": "audio", "audio": text(WAV)},
     {"content": "audio", "audio": text(FLAC)},
     {"content": "audio", "audio": "data:audio/wav;base64," + text(WAV)},

@@ -9,12 +9,12 @@ from enum import Enum
 from typing import Protocol
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
 from omni_audio.audio.clip import PCM16_RATE_HZ
 from omni_audio.audio.encoder import CODECS, SoundEncoder, has_encoder
+from omni_audio.audio.stream_resampler import StreamResampler
 from omni_audio.audio.units import SAMPLE_RATE_HZ
 from omni_audio.serving.decoder import ClipRefusedError
 from omni_audio.serving.errors import invalid_value, server_error
@@ -96,15 +96,15 @@ class Pcm16Stream:
     """
 
     def __init__(self, rate_hz: int = OUTPUT_RATE_HZ) -> None:
-        self._resampler = soxr.ResampleStream(SAMPLE_RATE_HZ, rate_hz, 1, dtype="float32")
+        self._resampler = StreamResampler(SAMPLE_RATE_HZ, rate_hz)
 
     def feed(self, pcm_S: np.ndarray) -> bytes:
         """The bytes that these samples complete."""
-        return _pcm16(self._resampler.resample_chunk(pcm_S))
+        return _pcm16(self._resampler.feed(pcm_S))
 
     def finish(self) -> bytes:
         """The bytes that are left; call it once, last."""
-        return _pcm16(self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+        return _pcm16(self._resampler.finish())
 
 
 def _pcm16(pcm_S: np.ndarray) -> bytes:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +25,13 @@ TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 """States are normalised: their numbers are about 1."""
 
 uncompiled = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _eager() -> Iterator[None]:
+    """Uncompiled flex_attention compiles a wrapper all the same, and dynamo may trip over the drawn shapes' guards."""
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 @dataclass(frozen=True, slots=True)

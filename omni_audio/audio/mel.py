@@ -3,6 +3,7 @@
 Source: the feature of Vocos (Siuzdak 2023, section 3.1) made causal: column t sees samples up to (t + 1) * hop.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from omni_audio.checks import require, require_positive
 LOG_FLOOR = 1e-5
 LOG_MEAN = -6.0
 LOG_SCALE = 3.0
+SILENCE = (math.log(LOG_FLOOR) - LOG_MEAN) / LOG_SCALE
+"""Every value of a column of zeros."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from omni_audio.audio.augment import AugmentConfig
 from omni_audio.checks import require, require_range
+from omni_audio.data.column_augment import ColumnAugmentConfig
 from omni_audio.data.corpora.synth import CorpusConfig, CorpusDomain
 from omni_audio.data.speech_cuts import SpeechCutsConfig
 from omni_audio.plain import to_plain
@@ -73,6 +74,7 @@ class DataConfig:
         augmented_copies: How many distorted copies of each request are encoded.
         tasks: What the network is asked to do with them.
         speech_cuts: What the tokenizer's sound is trained on, the run's corpus and more.
+        columns: How log-mel columns are distorted where the semantic level learns from them.
         semantic_cuts: lhotse manifests of further speech with words, for the training of the semantic level alone.
     """
 
@@ -81,6 +83,7 @@ class DataConfig:
     augmented_copies: int = 2
     tasks: TaskMixConfig = field(default_factory=TaskMixConfig)
     speech_cuts: SpeechCutsConfig = field(default_factory=SpeechCutsConfig)
+    columns: ColumnAugmentConfig = field(default_factory=ColumnAugmentConfig)
     semantic_cuts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Batches for the audio tokenizer: padded sound or acoustic codes, and their letters."""
+"""Batches for the audio tokenizer: padded sound, or what its semantic level reads; and their letters."""
 
 import random
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from torch import Tensor
 from omni_audio.audio.augment import Augment
 from omni_audio.audio.units import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from omni_audio.data.codes_cache import AcousticCache
+from omni_audio.data.column_augment import ColumnAugment
 from omni_audio.data.corpora.manifests import each_cut
 from omni_audio.data.draws import draw_seed
 from omni_audio.data.speech_cuts import pcm_of, words_to_spell
@@ -50,10 +51,13 @@ class TokenizerBatch:
 
 
 @dataclass(slots=True)
-class AcousticBatch:
-    """Acoustic codes (B, F, K), frames a row (B,), letters; features of a teacher (B, F, D) where there is one."""
+class SemanticBatch:
+    """What the semantic level reads (B, F, X), frames a row (B,), letters; features of a teacher (B, F, D) or None.
 
-    acoustic_BFK: Tensor
+    It reads acoustic codes (int64, X = K) or log-mel columns (float32).
+    """
+
+    frames_BFX: Tensor
     num_frames_B: Tensor
     letters: Letters
     teacher_BFD: Tensor | None = None
@@ -136,29 +140,39 @@ def _piece(cut: MonoCut, num_samples: int, generator: torch.Generator) -> Tensor
     return pcm_of(piece)
 
 
-class AcousticCollate:
-    """Cuts -> AcousticBatch; the copy of each row is drawn by (seed, epoch, cut id), or is the clean one.
+class SemanticCollate:
+    """Cuts -> SemanticBatch; the copy of each row is drawn by (seed, epoch, cut id), or is the clean one.
 
-    With a teacher's cache its features come along, zeros behind the real frames.
+    With a teacher's cache its features come along, zeros behind the real frames. With `column_augment`, which takes a
+    cache with columns, these are distorted anew each time.
     """
 
     def __init__(
-        self, codes: AcousticCache, seed: int, augmented: bool, teacher: TeacherCache | None = None
+        self,
+        codes: AcousticCache,
+        seed: int,
+        augmented: bool,
+        teacher: TeacherCache | None = None,
+        column_augment: ColumnAugment | None = None,
     ) -> None:
         self.codes, self.seed, self.augmented, self.teacher = codes, seed, augmented, teacher
+        self.column_augment = column_augment
 
-    def __call__(self, cuts: CutSet, epoch: int) -> AcousticBatch:
+    def __call__(self, cuts: CutSet, epoch: int) -> SemanticBatch:
         rows = []
         for cut in each_cut(cuts):
             copies = self.codes.copies(cut.recording_id) if self.augmented else [0]
-            copy = random.Random(draw_seed(self.seed, epoch, cut.id)).choice(copies)
-            rows.append(self.codes.acoustic(cut.recording_id, copy))
+            seed = draw_seed(self.seed, epoch, cut.id)
+            frames_FX = self.codes.frames(cut.recording_id, random.Random(seed).choice(copies))
+            if self.column_augment is not None:
+                frames_FX = self.column_augment(frames_FX, torch.Generator().manual_seed(seed))
+            rows.append(frames_FX)
         features = None
         if self.teacher is not None:
             pairs = zip(each_cut(cuts), rows, strict=True)
             features = _padded([self.teacher.features(cut.recording_id, len(row)) for cut, row in pairs])
         num_frames_B = torch.tensor([len(row) for row in rows])
-        return AcousticBatch(_padded(rows), num_frames_B, letters_of(cuts), features)
+        return SemanticBatch(_padded(rows), num_frames_B, letters_of(cuts), features)
 
 
 def _padded(rows: list[Tensor]) -> Tensor:

@@ -34,7 +34,7 @@ def misreading(tokenizer: AudioTokenizer, take: Answer, text: str) -> float:
     """
     if not take.frames:
         return math.inf
-    heard = tokenizer.understand(torch.stack(take.frames)[None].to(tokenizer.device))[0]
+    heard = tokenizer.encode(tokenizer.decode(torch.stack(take.frames)[None]))
     log_probs_BTX = tokenizer.semantic.ctc_logits(tokenizer.semantic.fsq.values(heard.semantic_BF)).cpu()
     letters_L = text_to_ctc(text)
     num_steps = log_probs_BTX.shape[1]

@@ -1,4 +1,4 @@
-"""Semantic level: coarse acoustic latents -> one finite-scalar code a frame, taught by transcripts (CTC).
+"""Semantic level: log-mel columns or coarse acoustic latents -> one finite-scalar code a frame, taught by CTC.
 
 Source: FSQ (Mentzer et al. 2024, section 3.1); supervised semantic tokens as in CosyVoice (Du et al. 2024,
 section 2.1).
@@ -6,23 +6,39 @@ A frame is 80 ms, several letters long, so that the CTC head says `ctc_steps` sy
 """
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive
+from omni_audio.plain import LATER
 from omni_audio.tokenizer.causal import CausalStack, StackState
+from omni_audio.tokenizer.column_stem import ColumnStem
 from omni_audio.tokenizer.vector_quantizer import straight_through
 
 CTC_ALPHABET = "abcdefghijklmnopqrstuvwxyz' "
 CTC_BLANK = len(CTC_ALPHABET)
 
 
+class SemanticInput(Enum):
+    """What the semantic level reads of a frame: its coarse acoustic codes, or its log-mel columns."""
+
+    codes = "codes"
+    columns = "columns"
+
+
 @dataclass(kw_only=True, slots=True)
 class SemanticConfig:
-    """Encoder, FSQ levels and CTC head of the semantic level."""
+    """Encoder, FSQ levels and CTC head of the semantic level.
 
+    It reads the latents of `num_coarse` acoustic codes, or log-mel columns by overlapping convolutions: each halves the
+    rate, and `stem_widths` are the channels after all but the last, which has `width`.
+    """
+
+    reads: SemanticInput = field(default=SemanticInput.codes, metadata=LATER)
+    stem_widths: list[int] = field(default_factory=lambda: [128, 192], metadata=LATER)
     num_coarse: int = 4
     width: int = 256
     num_blocks: int = 5
@@ -43,6 +59,16 @@ class SemanticConfig:
             "one or more whole numbers of at least 2",
             "For 4096 codes use [4, 4, 4, 4, 4, 4].",
         )
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether it reads log-mel columns, not acoustic codes."""
+        return self.reads is SemanticInput.columns
+
+    @property
+    def columns_a_frame(self) -> int:
+        """Log-mel columns that the convolutions make one vector of."""
+        return 2 ** (len(self.stem_widths) + 1)
 
     @property
     def num_codes(self) -> int:
@@ -87,23 +113,27 @@ class FiniteScalarQuantizer(nn.Module):
 
 @dataclass(slots=True)
 class SemanticState:
-    """Streaming state: of the encoder before the FSQ, and of the letter decoder behind it."""
+    """Streaming state: of the encoder before the FSQ, of the letter decoder behind it, of the stem if there is one."""
 
     encoder: StackState
     letters: StackState
+    stem: StackState | None = None
 
 
 class SemanticEncoder(nn.Module):
-    """Coarse code latents -> semantic codes -> states of a letter decoder, which CTC teaches.
+    """Frames (code latents or log-mel columns) -> semantic codes -> states of a letter decoder, which CTC teaches.
 
-    The states are a function of the semantic codes alone. The network hears them beside the codes; their letters serve
-    training and reports.
+    `num_inputs` is the width of a code latent, or the bands of a column. The states are a function of the semantic
+    codes alone. The network hears them beside the codes; their letters serve training and reports.
     """
 
-    def __init__(self, config: SemanticConfig, code_width: int) -> None:
+    def __init__(self, config: SemanticConfig, num_inputs: int) -> None:
         super().__init__()
         self.config = config
-        self.enter = nn.Linear(code_width, config.width)
+        self.stem = (
+            ColumnStem(num_inputs, [*config.stem_widths, config.width]) if config.reads_columns else None
+        )
+        self.enter = nn.Linear(config.width if config.reads_columns else num_inputs, config.width)
         self.stack = CausalStack(config.width, config.num_blocks, config.kernel)
         self.norm = nn.LayerNorm(config.width)
         self.squeeze = nn.Linear(config.width, len(config.levels))
@@ -114,22 +144,37 @@ class SemanticEncoder(nn.Module):
         self.ctc_head = letter_head(config)
 
     def forward(
-        self, latent_BFD: Tensor, state: StackState | None = None
-    ) -> tuple[Tensor, Tensor, StackState]:
-        """(B, F, code_width) -> FSQ values (B, F, L), codes (B, F), new state."""
-        hidden_BFD, new_state = self.hidden(latent_BFD, state)
+        self, heard_BFX: Tensor, state: SemanticState | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, SemanticState]:
+        """(B, F, X) frames -> FSQ values (B, F, L), codes (B, F), states (B, F, D), new streaming state."""
+        if state is None:
+            state = self.initial_state(heard_BFX.shape[0], heard_BFX.device)
+        hidden_BFD, stem, encoder = self._hidden(heard_BFX, state)
         values_BFL, codes_BF = self.fsq(self.squeeze(hidden_BFD))
-        return values_BFL, codes_BF, new_state
+        states_BFD, letters = self.letter_states(values_BFL, state.letters)
+        return values_BFL, codes_BF, states_BFD, SemanticState(encoder, letters, stem)
 
-    def hidden(self, latent_BFD: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:
-        """(B, F, code_width) -> what the FSQ is given, before it is squeezed, (B, F, D), and the new state."""
-        hidden_BFD, new_state = self.stack(self.enter(latent_BFD), state)
-        return self.norm(hidden_BFD), new_state
+    def hidden(self, heard_BFX: Tensor) -> Tensor:
+        """(B, F, X) frames -> what the FSQ is given, before it is squeezed, (B, F, D)."""
+        return self._hidden(heard_BFX, self.initial_state(heard_BFX.shape[0], heard_BFX.device))[0]
+
+    def _hidden(
+        self, heard_BFX: Tensor, state: SemanticState
+    ) -> tuple[Tensor, StackState | None, StackState]:
+        """What the FSQ is given, and the new states of stem and encoder."""
+        stem = None
+        if self.stem is not None:
+            assert state.stem is not None
+            heard_BFX, stem = self.stem(heard_BFX, state.stem)
+        hidden_BFD, encoder = self.stack(self.enter(heard_BFX), state.encoder)
+        return self.norm(hidden_BFD), stem, encoder
 
     def initial_state(self, num_rows: int, device: torch.device | None = None) -> SemanticState:
         """Nothing was heard yet."""
         return SemanticState(
-            self.stack.initial_state(num_rows, device), self.ctc_stack.initial_state(num_rows, device)
+            self.stack.initial_state(num_rows, device),
+            self.ctc_stack.initial_state(num_rows, device),
+            None if self.stem is None else self.stem.initial_state(num_rows, device),
         )
 
     def letter_states(self, values_BFL: Tensor, state: StackState | None = None) -> tuple[Tensor, StackState]:

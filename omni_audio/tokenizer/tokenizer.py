@@ -25,6 +25,9 @@ from omni_audio.tokenizer.vector_quantizer import (
 )
 from omni_audio.tokenizer.vocoder import Vocoder, VocoderConfig, VocoderState
 
+SEMANTIC = "semantic."
+"""What the names of the semantic level's weights begin with."""
+
 
 @dataclass(kw_only=True, slots=True)
 class TokenizerConfig:
@@ -61,6 +64,13 @@ class TokenizerConfig:
             self.semantic.num_coarse,
             f"at most tokenizer.vq.num_codebooks = {self.vq.num_codebooks}",
             "Lower num_coarse or raise num_codebooks.",
+        )
+        require(
+            not self.semantic.reads_columns or self.semantic.columns_a_frame == self.patch_mel_frames,
+            "tokenizer.semantic.stem_widths",
+            self.semantic.stem_widths,
+            f"one width less than halvings make tokenizer.patch_mel_frames = {self.patch_mel_frames} columns one",
+            "Use [128, 192] with frames of 8 columns, [192] with 4.",
         )
 
     @property
@@ -125,7 +135,9 @@ class AudioTokenizer(nn.Module):
             num_features += config.frame_samples // CORRELOGRAM_HOP * self.correlogram.num_lags
         self.encoder = AcousticEncoder(config.encoder, num_features)
         self.quantizer = ResidualVectorQuantizer(config.vq, config.encoder.width)
-        self.semantic = SemanticEncoder(config.semantic, config.vq.code_width)
+        reads_columns = config.semantic.reads_columns
+        num_inputs = config.mel.num_mels if reads_columns else config.vq.code_width
+        self.semantic = SemanticEncoder(config.semantic, num_inputs)
         self.vocoder = Vocoder(config.vocoder, config.encoder.width, config.frame_samples)
 
     @property
@@ -150,6 +162,12 @@ class AudioTokenizer(nn.Module):
             assert isinstance(book, Codebook)
             book.restart_averages()
 
+    def take_sound(self, other: "AudioTokenizer") -> None:
+        """Takes all but the semantic level from another tokenizer, whose config differs in that level at most."""
+        own = {name: t for name, t in self.shipped_state().items() if name.startswith(SEMANTIC)}
+        theirs = {name: t for name, t in other.shipped_state().items() if not name.startswith(SEMANTIC)}
+        self.load_shipped_state(own | theirs)
+
     def fingerprint(self) -> str:
         """12 hex digits of the weights that decide the codes; codes of another fingerprint cannot be decoded."""
         digest = hashlib.sha256()
@@ -158,20 +176,25 @@ class AudioTokenizer(nn.Module):
             digest.update(tensor.detach().float().cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
 
-    def coarse_latents(self, acoustic_BFK: Tensor) -> Tensor:
-        """What the semantic level sees of the acoustic codes: (B, F, code_width)."""
-        return self.quantizer.code_latents(acoustic_BFK[..., : self.config.semantic.num_coarse])
+    def semantic_frames(self, patch_BFX: Tensor, acoustic_BFK: Tensor) -> Tensor:
+        """Which of the two the semantic level reads: the log-mel columns in features() of a frame, or its codes."""
+        if not self.config.semantic.reads_columns:
+            return acoustic_BFK
+        return patch_BFX[..., : self.config.patch_mel_frames * self.config.mel.num_mels]
+
+    def semantic_input(self, frames_BFX: Tensor) -> Tensor:
+        """semantic_frames(), as the semantic level takes them: columns as they are, latents of the coarse codes."""
+        if self.config.semantic.reads_columns:
+            return frames_BFX.float()
+        return self.quantizer.code_latents(frames_BFX[..., : self.config.semantic.num_coarse])
 
     @torch.no_grad()
     def understand(
-        self, acoustic_BFK: Tensor, state: SemanticState | None = None
-    ) -> tuple[AudioCodes, SemanticState]:
-        """Semantic codes and states of the coarse acoustic codes (B, F, K); any chunking gives the same."""
-        if state is None:
-            state = self.semantic.initial_state(acoustic_BFK.shape[0], self.device)
-        values_BFL, codes_BF, encoder = self.semantic(self.coarse_latents(acoustic_BFK), state.encoder)
-        states_BFD, letters = self.semantic.letter_states(values_BFL, state.letters)
-        return AudioCodes(codes_BF, acoustic_BFK, states_BFD), SemanticState(encoder, letters)
+        self, frames_BFX: Tensor, state: SemanticState | None = None
+    ) -> tuple[Tensor, Tensor, SemanticState]:
+        """Semantic codes (B, F), states (B, F, D) of semantic_frames(), new state; any chunking gives the same."""
+        _, codes_BF, states_BFD, new_state = self.semantic(self.semantic_input(frames_BFX), state)
+        return codes_BF, states_BFD, new_state
 
     def encode(self, pcm_BS: Tensor) -> AudioCodes:
         """Codes of whole utterances; the last frame is filled with zeros.
@@ -182,15 +205,22 @@ class AudioTokenizer(nn.Module):
         Raises:
             ValueError: no samples, or a sample is NaN or infinite.
         """
-        return self.understand(self.acoustic_codes(pcm_BS))[0]
+        acoustic_BFK, frames_BFX = self.acoustic_and_frames(pcm_BS)
+        semantic_BF, states_BFD, _ = self.understand(frames_BFX)
+        return AudioCodes(semantic_BF, acoustic_BFK, states_BFD)
 
-    @torch.no_grad()
     def acoustic_codes(self, pcm_BS: Tensor) -> Tensor:
         """Acoustic codes (B, F, K) alone, at less than half the cost; arguments and errors as of encode()."""
+        return self.acoustic_and_frames(pcm_BS)[0]
+
+    @torch.no_grad()
+    def acoustic_and_frames(self, pcm_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Acoustic codes (B, F, K), and semantic_frames() for understand(); arguments and errors as of encode()."""
         _check_pcm(pcm_BS)
         missing = -pcm_BS.shape[1] % self.config.frame_samples
         patch_BFX, _ = self.features(F.pad(pcm_BS.to(self.device), (0, missing)))
-        return self.quantizer.encode(self.encoder(patch_BFX)[0])
+        acoustic_BFK = self.quantizer.encode(self.encoder(patch_BFX)[0])
+        return acoustic_BFK, self.semantic_frames(patch_BFX, acoustic_BFK)
 
     def features(self, pcm_BS: Tensor, state: FeatureState | None = None) -> tuple[Tensor, FeatureState]:
         """What the encoder sees of whole frames: (B, F, X) of (B, frame_samples F) samples, and the new state."""
@@ -237,7 +267,9 @@ class AudioTokenizer(nn.Module):
         patch_BFX, features = self.features(joined_BS[:, :ready], state.features)
         latent_BFD, acoustic_state = self.encoder(patch_BFX, state.acoustic)
         acoustic_BFK = self.quantizer.encode(latent_BFD)
-        codes, semantic_state = self.understand(acoustic_BFK, state.semantic)
+        frames_BFX = self.semantic_frames(patch_BFX, acoustic_BFK)
+        semantic_BF, states_BFD, semantic_state = self.understand(frames_BFX, state.semantic)
+        codes = AudioCodes(semantic_BF, acoustic_BFK, states_BFD)
         return codes, EncoderState(features, acoustic_state, semantic_state, rest_BS)
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from lhotse import CutSet
 from omni_audio.audio.augment import Augment
 from omni_audio.checks import require, require_file
 from omni_audio.data.codes_cache import AcousticCache, add_semantics, make_codes
+from omni_audio.data.column_augment import ColumnAugment
 from omni_audio.data.corpora.manifests import CorpusPaths, each_cut, load_cuts
 from omni_audio.data.corpora.synth import DOMAINS, build_corpus, corpus_hash
 from omni_audio.data.model_data import corpus_texts
@@ -26,7 +27,7 @@ from omni_audio.data.speech_cuts import (
 )
 from omni_audio.data.teacher_cache import TeacherCache, make_teacher_features
 from omni_audio.data.teachers import load_teacher
-from omni_audio.data.tokenizer_data import AcousticCollate
+from omni_audio.data.tokenizer_data import SemanticCollate
 from omni_audio.model.build import (
     CONFIG,
     PARALLEL_CALLS,
@@ -99,8 +100,8 @@ class Run:
         heard = [corpus_hash(data.corpus)] if data.speech_cuts.with_corpus else []
         self.tokenizer_print = fingerprint(*heard, *tokenizer_parts, *new_parts)
         if config.taken_tokenizer is not None:
-            check_tokenizer_build(Path(config.taken_tokenizer), config.tokenizer)
-            taken = load_tokenizer(Path(config.taken_tokenizer)).fingerprint()
+            check_tokenizer_build(Path(config.taken_tokenizer), config.tokenizer, config.trains_semantic)
+            taken = self._taken_tokenizer(Path(config.taken_tokenizer)).fingerprint()
             # an adversarial phase over a build hears what a training from nothing would hear
             more = (
                 [*heard, config.tokenizer_loss.facts(), data.augment, config.seed, *new_parts]
@@ -124,9 +125,12 @@ class Run:
             config.seed,
             *([manifest_digests(data.semantic_cuts, SEMANTIC_CUTS)] if data.semantic_cuts else []),
         )
-        own_semantic = (
+        own_semantic: list[Any] = (
             [config.semantic_loss.facts(), config.semantic_training] if config.trains_semantic else []
         )
+        self._reads_columns = config.tokenizer.semantic.reads_columns
+        if own_semantic and self._reads_columns:
+            own_semantic.append(data.columns)
         self.semantic_print = fingerprint(self.codes_print, *own_semantic, config.seed)
         self.model_print = fingerprint(
             self.semantic_print,
@@ -164,12 +168,22 @@ class Run:
         training = TokenizerTraining(config, self.paths, folder, self.make_trainer)
         if config.taken_tokenizer is not None:
             print(f"tokenizer: taken from {config.taken_tokenizer}", flush=True)
-            tokenizer = load_tokenizer(Path(config.taken_tokenizer))
+            tokenizer = self._taken_tokenizer(Path(config.taken_tokenizer))
         else:
             tokenizer = training.spectral()
         if config.adversarial.enabled:
             training.adversarial(tokenizer)
         self._save_tokenizer(folder, tokenizer)
+
+    def _taken_tokenizer(self, build: Path) -> AudioTokenizer:
+        """The tokenizer of a build; where the config wants another semantic level, a new one over its sound."""
+        tokenizer, wanted = load_tokenizer(build), self.config.tokenizer
+        if tokenizer.config.semantic == wanted.semantic:
+            return tokenizer
+        torch.manual_seed(self.config.seed)
+        made = AudioTokenizer(wanted)
+        made.take_sound(tokenizer)
+        return made.eval()
 
     def _fit_on_speech(
         self, task: Any, name: str, training: TaskTrainingConfig, collates: tuple[Any, Any]
@@ -194,13 +208,17 @@ class Run:
 
     def _make_semantic(self) -> None:
         folder, training, seed = self.folders["semantic"], self.config.semantic_training, self.config.seed
-        caches = {split: AcousticCache.load(self.folders["codes"] / split) for split in TRAINED_SPLITS}
+        folders = {split: self.folders["codes"] / split for split in TRAINED_SPLITS}
+        caches = {split: AcousticCache.load(path, with_columns=True) for split, path in folders.items()}
         tokenizer = self.load_acoustic()
         if self.config.trains_semantic:
             taught = self._teacher_features()
+            columns = (
+                ColumnAugment(self.config.data.columns, tokenizer.config.mel) if self._reads_columns else None
+            )
             collates = (
-                AcousticCollate(caches["train"], seed, True, taught.get("train")),
-                AcousticCollate(caches["dev"], seed, False, taught.get("dev")),
+                SemanticCollate(caches["train"], seed, True, taught.get("train"), columns),
+                SemanticCollate(caches["dev"], seed, False, taught.get("dev")),
             )
             width = taught["train"].width if taught else None
             task = SemanticTask(tokenizer, self.config.semantic_loss, training, width)

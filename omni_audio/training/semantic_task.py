@@ -1,6 +1,6 @@
 """Further training of the semantic level alone, over a frozen acoustic level.
 
-It reads cached codes at 12.5 Hz and costs a fraction of a codec step, so that its letters get many more steps than the
+It reads cached codes or columns and costs a fraction of a codec step, so that its letters get many more steps than the
 sound.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from omni_audio.checks import require, require_positive, require_range
 from omni_audio.data.teachers import TeacherKind, checkpoint_digest, teacher_checkpoint
-from omni_audio.data.tokenizer_data import AcousticBatch, Letters, frame_mask
+from omni_audio.data.tokenizer_data import Letters, SemanticBatch, frame_mask
 from omni_audio.plain import to_plain
 from omni_audio.tokenizer.semantic import ctc_to_text, letter_head, letter_log_probs, letters_loss
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -100,10 +100,10 @@ def spoken_loss(log_probs_BTX: Tensor, num_steps_B: Tensor, letters: Letters) ->
 
 @torch.no_grad()
 def ctc_wer_percent(
-    tokenizer: AudioTokenizer, acoustic_BFK: Tensor, num_frames_B: Tensor, letters: Letters
+    tokenizer: AudioTokenizer, frames_BFX: Tensor, num_frames_B: Tensor, letters: Letters
 ) -> float:
     """Word error rate of greedy CTC from the semantic codes alone, over the rows with words; there must be one."""
-    values_BFL = tokenizer.semantic.fsq.values(tokenizer.understand(acoustic_BFK)[0].semantic_BF)
+    values_BFL = tokenizer.semantic.fsq.values(tokenizer.understand(frames_BFX)[0])
     log_probs = tokenizer.semantic.ctc_logits(values_BFL)
     steps = tokenizer.config.semantic.ctc_steps
     heard = [ctc_to_text(row[: n * steps]) for row, n in zip(log_probs, num_frames_B.tolist(), strict=True)]
@@ -158,7 +158,7 @@ class SemanticTask(Trained):
         # Lightning keeps the mode, and a loaded tokenizer is in evaluation mode
         self.tokenizer = tokenizer.train()
 
-    def training_step(self, batch: AcousticBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: SemanticBatch, batch_idx: int) -> Tensor:
         losses = self._losses(batch)
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), prog_bar=name == "ctc", batch_size=1)
@@ -167,19 +167,19 @@ class SemanticTask(Trained):
             total = total + self.loss.teacher_weight * losses["teacher_distance"]
         return total
 
-    def validation_step(self, batch: AcousticBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: SemanticBatch, batch_idx: int) -> None:
         losses = self._losses(batch)
         for name in ("ctc", "teacher_distance"):
             if name in losses:
                 self.log(f"val/{name}", losses[name], batch_size=1)
         if batch.letters.rows_with_words:
-            wer = ctc_wer_percent(self.tokenizer, batch.acoustic_BFK, batch.num_frames_B, batch.letters)
+            wer = ctc_wer_percent(self.tokenizer, batch.frames_BFX, batch.num_frames_B, batch.letters)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
-    def _losses(self, batch: AcousticBatch) -> dict[str, Tensor]:
+    def _losses(self, batch: SemanticBatch) -> dict[str, Tensor]:
         """CTC behind the FSQ and before it; the distance to the teacher where there is one."""
         semantic = self.tokenizer.semantic
-        hidden_BFD, _ = semantic.hidden(self.tokenizer.coarse_latents(batch.acoustic_BFK))
+        hidden_BFD = semantic.hidden(self.tokenizer.semantic_input(batch.frames_BFX))
         num_steps_B = batch.num_frames_B * semantic.config.ctc_steps
         early = spoken_loss(letter_log_probs(self.early_head, hidden_BFD), num_steps_B, batch.letters)
         values_BFL, _ = semantic.fsq(semantic.squeeze(hidden_BFD))

@@ -33,15 +33,21 @@ def _differing(part: str, own: Any, stored: Any, free: Collection[str] = ()) -> 
     return sorted(f"{part}.{key}" for key in keys if one.get(key) != two.get(key))
 
 
-def check_tokenizer_build(build: Path, config: TokenizerConfig) -> None:
-    """Raises ValueError that names the keys, unless the config's tokenizer is the build's."""
-    differing = _differing("tokenizer", config, load_tokenizer_config(build))
+def check_tokenizer_build(build: Path, config: TokenizerConfig, trains_semantic: bool) -> None:
+    """Raises ValueError that names the keys, unless the config's tokenizer is the build's.
+
+    A semantic level that is trained here may be another one.
+    """
+    stored = load_tokenizer_config(build)
+    semantic = leaves(to_plain(config.semantic) | to_plain(stored.semantic), "semantic")
+    differing = _differing("tokenizer", config, stored, semantic if trains_semantic else ())
     require(
         not differing,
         "tokenizer_build",
         str(build),
         f"a build with this config's tokenizer, but these differ: {', '.join(differing)}",
-        "Set tokenizer_build=null to train a tokenizer of this config, or leave these keys as the build has them.",
+        "Set tokenizer_build=null to train a tokenizer of this config, or leave these keys as the build has them; "
+        "with train_semantic=true the keys of tokenizer.semantic may differ.",
     )
 
 

@@ -99,8 +99,8 @@ class TokenizerTask(Trained):
         losses, _ = self._losses(batch)
         self.log_dict({f"val/{name}": value for name, value in losses.items()}, batch_size=1)
         if self._has_letters and batch.letters.rows_with_words:
-            acoustic_BFK = self.tokenizer.acoustic_codes(batch.pcm_BS)
-            wer = ctc_wer_percent(self.tokenizer, acoustic_BFK, batch.num_frames_B, batch.letters)
+            _, frames_BFX = self.tokenizer.acoustic_and_frames(batch.pcm_BS)
+            wer = ctc_wer_percent(self.tokenizer, frames_BFX, batch.num_frames_B, batch.letters)
             self.log("val/ctc_wer_percent", wer, prog_bar=True, batch_size=1)
 
     @property
@@ -122,16 +122,18 @@ class TokenizerTask(Trained):
         decoded_BS, target_BS = self._decode_pieces(batch, quantized.latent_BFD)
         code_losses = {"commitment": quantized.commitment_loss}
         if self._has_letters:
-            code_losses["ctc"] = self._letters(batch, latent_BFD, quantized)
+            code_losses["ctc"] = self._letters(batch, patch_BFX, latent_BFD, quantized)
         return Reconstruction(decoded_BS, target_BS, code_losses, quantized.codes_BFK[mask_BF])
 
-    def _letters(self, batch: TokenizerBatch, latent_BFD: Tensor, quantized: Quantized) -> Tensor:
+    def _letters(
+        self, batch: TokenizerBatch, patch_BFX: Tensor, latent_BFD: Tensor, quantized: Quantized
+    ) -> Tensor:
         tokenizer = self.tokenizer
-        coarse_BFD = tokenizer.coarse_latents(quantized.codes_BFK)
+        heard_BFX = tokenizer.semantic_input(tokenizer.semantic_frames(patch_BFX, quantized.codes_BFK))
         if tokenizer.config.semantic.backprop_to_acoustic:
             reduced_BFD = tokenizer.quantizer.reduce(latent_BFD).float()
-            coarse_BFD = reduced_BFD + (coarse_BFD - reduced_BFD).detach()
-        values_BFL, _, _ = tokenizer.semantic(coarse_BFD)
+            heard_BFX = reduced_BFD + (heard_BFX - reduced_BFD).detach()
+        values_BFL, *_ = tokenizer.semantic(heard_BFX)
         return ctc_loss(tokenizer, values_BFL, batch.num_frames_B, batch.letters)
 
     def _decode_pieces(self, batch: TokenizerBatch, latent_BFD: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,14 @@ def check_trainable(config: "RootConfig") -> None:
         f"{PATCH_MEL_FRAMES}, the {FRAME_RATE_HZ} frames a second that the network and teachers work at",
         "Leave the stage model and the teacher out for other frame rates.",
     )
+    semantic = config.tokenizer.semantic
+    require(
+        not (config.taken_tokenizer is None and semantic.reads_columns and semantic.backprop_to_acoustic),
+        "tokenizer.semantic.backprop_to_acoustic",
+        True,
+        "false where tokenizer.semantic.reads is columns: no acoustic code takes part in the letters",
+        "Set it to false, or tokenizer.semantic.reads=codes.",
+    )
     if not has_model:
         return
     device = resolve_device(config.runtime.device)

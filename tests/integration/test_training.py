@@ -39,7 +39,7 @@ from omni_audio.data.codes_cache import AcousticCache, CodesCache
 from omni_audio.data.corpora.manifests import CorpusPaths, load_cuts, whole_cut, write_cuts
 from omni_audio.data.model_data import ModelCollate
 from omni_audio.data.speech_cuts import answer_cuts, speech_cuts
-from omni_audio.data.tokenizer_data import AcousticCollate, TokenizerCollate
+from omni_audio.data.tokenizer_data import SemanticCollate, TokenizerCollate
 from omni_audio.model.assistant import Assistant, Role, Turn
 from omni_audio.model.build import load_tokenizer
 from omni_audio.model.depth import DepthConfig
@@ -107,7 +107,7 @@ def data_of(kind: str, road: Road, split: str) -> tuple[Any, Any]:
     corpus = CorpusPaths.in_folder(road.paths.corpus)
     if kind == "semantic":
         acoustic = AcousticCache.load(road.paths.codes / split)
-        return speech_cuts(corpus, split), AcousticCollate(acoustic, 0, augmented=split == "train")
+        return speech_cuts(corpus, split), SemanticCollate(acoustic, 0, augmented=split == "train")
     if kind in ("tokenizer", "adversarial"):
         augment = Augment(AugmentConfig()) if split == "train" else None
         return speech_cuts(corpus, split), TokenizerCollate(augment, 0)
@@ -275,6 +275,25 @@ def test_the_semantic_level_hears_more_cuts_with_words(
     without = tiny_config(tmp_path / "run", "stages=[codes]")
     with pytest.raises(ValueError, match="begun with another config"):
         run_stages(without, trainer_factory(without))
+
+
+def test_a_taken_sound_gets_a_semantic_level_that_reads_columns(road: Road, tmp_path: Path) -> None:
+    taken = road.paths.semantic / pipeline.TOKENIZER_BUILD
+    (tmp_path / "corpus").symlink_to(road.paths.corpus)
+    words = [f"tokenizer_build={taken}", "tokenizer.semantic.reads=columns"]
+    with pytest.raises(ValueError, match=r"tokenizer\.semantic\.reads.*train_semantic=true"):
+        Run(tiny_config(tmp_path, *words), trainer_factory(road.config))
+    config = tiny_config(tmp_path, *words, "train_semantic=true", "stages=[tokenizer,codes,semantic]")
+    paths = run_stages(config, trainer_factory(config))
+    made, before = load_tokenizer(paths.semantic / pipeline.TOKENIZER_BUILD), load_tokenizer(taken)
+    assert made.config.semantic.reads_columns
+    assert torch.equal(made.vocoder.window, before.vocoder.window)
+    cut = next(iter(load_cuts(CorpusPaths.in_folder(paths.corpus), "dev")))
+    pcm_BS = torch.from_numpy(cut.load_audio())
+    codes = made.encode(pcm_BS)
+    assert torch.equal(codes.acoustic_BFK, before.encode(pcm_BS).acoustic_BFK)
+    cached = CodesCache.load(paths.codes / "dev", paths.semantic / "dev").codes(cut.recording_id, 0)
+    assert float((cached.semantic_BF == codes.semantic_BF).float().mean()) > 0.95
 
 
 def test_the_semantic_level_of_a_taken_tokenizer_is_trained_further(road: Road, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What DistributedDataParallel asks of the modules: a gradient for every parameter, codebooks taught by all rows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ import torch
 import torch.distributed as dist
 from tiny import tiny_model_config, tiny_tokenizer_config
 
-from omni_audio.data.tokenizer_data import AcousticBatch, Letters
+from omni_audio.data.tokenizer_data import Letters, SemanticBatch
 from omni_audio.model.depth import DepthConfig
 from omni_audio.model.sequence import Mode, SequenceBuilder, pack
 from omni_audio.model.text import TextTokenizer
 from omni_audio.model.transformer import OmniModel
-from omni_audio.tokenizer.semantic import text_to_ctc
+from omni_audio.tokenizer.semantic import SemanticInput, text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioCodes, AudioTokenizer
 from omni_audio.tokenizer.vector_quantizer import Codebook, VectorQuantizerConfig
 from omni_audio.training.optim import TaskTrainingConfig
@@ -24,16 +25,18 @@ def without_gradient(module: torch.nn.Module) -> list[str]:
     return [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]
 
 
+@pytest.mark.parametrize("reads", list(SemanticInput))
 @pytest.mark.parametrize("early_weight", [0.0, 0.5, 1.0])
 def test_the_semantic_task_trains_the_semantic_level_only(
-    early_weight: float, monkeypatch: pytest.MonkeyPatch
+    early_weight: float, reads: SemanticInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    tokenizer = AudioTokenizer(tiny_tokenizer_config())
+    config = tiny_tokenizer_config()
+    tokenizer = AudioTokenizer(replace(config, semantic=replace(config.semantic, reads=reads)))
     task = SemanticTask(tokenizer, SemanticLossConfig(early_weight=early_weight), TaskTrainingConfig())
     letters = text_to_ctc("stop")
-    batch = AcousticBatch(
-        torch.randint(16, (1, 10, 4)),
+    batch = SemanticBatch(
+        torch.randint(16, (1, 10, 4)) if reads is SemanticInput.codes else torch.randn(1, 10, 640),
         torch.tensor([10]),
         Letters(letters[None], torch.tensor([len(letters)]), ["stop"]),
     )

@@ -11,7 +11,13 @@ from torchaudio.functional import melscale_fbanks
 
 from omni_audio.audio.mel import LOG_FLOOR, LOG_MEAN, LOG_SCALE, LogMel, LogMelConfig
 from omni_audio.audio.units import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ
-from omni_audio.tokenizer.semantic import CTC_BLANK, FiniteScalarQuantizer, ctc_to_text, text_to_ctc
+from omni_audio.tokenizer.semantic import (
+    CTC_BLANK,
+    FiniteScalarQuantizer,
+    SemanticInput,
+    ctc_to_text,
+    text_to_ctc,
+)
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
 from omni_audio.tokenizer.vector_quantizer import (
     ResidualVectorQuantizer,
@@ -56,7 +62,9 @@ def test_mel_does_not_depend_on_the_batch(tiny_tokenizer: AudioTokenizer) -> Non
     torch.testing.assert_close(together[:1], alone)
 
 
-@pytest.fixture(scope="module", params=["12.5 Hz", "12.5 Hz, hop 320", "25 Hz", "25 Hz, correlogram"])
+@pytest.fixture(
+    scope="module", params=["12.5 Hz", "12.5 Hz, hop 320, columns", "25 Hz", "25 Hz, correlogram, columns"]
+)
 def any_tokenizer(request: pytest.FixtureRequest, tiny_tokenizer: AudioTokenizer) -> AudioTokenizer:
     """The tiny tokenizer at each frame rate, hop and kind of features that a config can ask for."""
     if request.param == "12.5 Hz":
@@ -69,6 +77,10 @@ def any_tokenizer(request: pytest.FixtureRequest, tiny_tokenizer: AudioTokenizer
     else:
         vocoder = replace(config.vocoder, hop_samples=320, n_fft=960, expansion=2)
         config = replace(config, vocoder=vocoder, pitch_lags_per_octave=24)
+    if "columns" in request.param:
+        widths = [12, 14] if config.patch_mel_frames == 8 else [12]
+        semantic = replace(config.semantic, reads=SemanticInput.columns, stem_widths=widths)
+        config = replace(config, semantic=semantic)
     tokenizer = AudioTokenizer(config).eval()
     for book in tokenizer.quantizer.codebooks:
         book.get_buffer("vectors").normal_()

@@ -51,6 +51,12 @@ def test_another_frame_rate_is_for_a_tokenizer_alone(tmp_path: Path, words: list
     Run(config_of(tmp_path, of_25_hz, "stages=[corpus,tokenizer]"), never)
 
 
+def test_letters_cannot_teach_codes_that_they_do_not_read(tmp_path: Path) -> None:
+    words = ["tokenizer.semantic.reads=columns", "tokenizer.semantic.backprop_to_acoustic=true"]
+    with pytest.raises(ValueError, match=r"tokenizer\.semantic\.backprop_to_acoustic = True"):
+        Run(config_of(tmp_path, *words), never)
+
+
 def test_semantic_cuts_beside_a_taken_tokenizer_are_refused(tmp_path: Path) -> None:
     build = tmp_path / "tokenizer"
     save_tokenizer_build(build, AudioTokenizer(config_of(tmp_path).tokenizer), {"name": "tokenizer"})
@@ -90,12 +96,12 @@ def test_the_card_says_whether_several_calls_were_learnt(trained: Run, is_parall
     assert load_card(trained.build())["parallel_calls"] is is_parallel
 
 
-@pytest.mark.parametrize("experiment", ["demo", "nano"])
+@pytest.mark.parametrize("experiment", ["demo", "nano", "assistant_hears"])
 def test_the_experiments_fit_the_shipped_tokenizer(experiment: str, tmp_path: Path) -> None:
     config = load_config([f"experiment={experiment}", f"run_dir={tmp_path}"])
     if config.tokenizer_build is None or not Path(config.tokenizer_build).is_dir():
         pytest.skip("the shipped tokenizer is not in this folder")
-    check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer)
+    check_tokenizer_build(Path(config.tokenizer_build), config.tokenizer, config.trains_semantic)
 
 
 @pytest.fixture

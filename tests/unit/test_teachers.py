@@ -14,7 +14,7 @@ from omni_audio.data import teachers
 from omni_audio.data.codes_cache import AcousticCache
 from omni_audio.data.teacher_cache import TeacherCache, make_teacher_features
 from omni_audio.data.teachers import Teacher, TeacherKind, checkpoint_digest, load_teacher
-from omni_audio.data.tokenizer_data import AcousticBatch, AcousticCollate, Letters
+from omni_audio.data.tokenizer_data import Letters, SemanticBatch, SemanticCollate
 from omni_audio.data.whisper_checkpoint import load_openai_encoder
 from omni_audio.tokenizer.semantic import text_to_ctc
 from omni_audio.tokenizer.tokenizer import AudioTokenizer
@@ -240,17 +240,17 @@ def test_features_ride_along_with_the_codes(cuts):
     teacher = make_teacher_features(Clock(), cuts)
     index = {"r0#0": (0, 10), "r0#1": (10, 12), "r1#0": (22, 16)}
     codes = AcousticCache(torch.zeros(38, 4, dtype=torch.int16), index, 2)
-    batch = AcousticCollate(codes, 0, False, teacher)(cuts, 0)
+    batch = SemanticCollate(codes, 0, False, teacher)(cuts, 0)
     assert batch.teacher_BFD is not None
-    assert batch.teacher_BFD.shape == (*batch.acoustic_BFK.shape[:2], 2)
+    assert batch.teacher_BFD.shape == (*batch.frames_BFX.shape[:2], 2)
     for row, length in enumerate(batch.num_frames_B.tolist()):
         assert torch.equal(batch.teacher_BFD[row, :length, 0], torch.arange(float(length)))
         assert not batch.teacher_BFD[row, length:].any()
     lengths = {
-        int(AcousticCollate(codes, 0, True, teacher)(cuts, epoch).num_frames_B[0]) for epoch in range(9)
+        int(SemanticCollate(codes, 0, True, teacher)(cuts, epoch).num_frames_B[0]) for epoch in range(9)
     }
     assert lengths == {10, 12}
-    assert AcousticCollate(codes, 0, False)(cuts, 0).teacher_BFD is None
+    assert SemanticCollate(codes, 0, False)(cuts, 0).teacher_BFD is None
 
 
 def test_the_distance_is_of_real_frames_only():
@@ -262,13 +262,13 @@ def test_the_distance_is_of_real_frames_only():
     assert float(teacher_distance(-student_BFD, teacher_BFD, num_frames_B)) == pytest.approx(2, abs=1e-6)
 
 
-def batch_of(words: str | None, teacher_BFD: torch.Tensor | None) -> AcousticBatch:
+def batch_of(words: str | None, teacher_BFD: torch.Tensor | None) -> SemanticBatch:
     letters = Letters(torch.zeros(1, 0, dtype=torch.long), torch.tensor([0]), [""])
     if words is not None:
         target = text_to_ctc(words)
         letters = Letters(target[None], torch.tensor([len(target)]), [words])
     codes = torch.randint(16, (1, 16, 4), generator=torch.Generator().manual_seed(3))
-    return AcousticBatch(codes, torch.tensor([14]), letters, teacher_BFD)
+    return SemanticBatch(codes, torch.tensor([14]), letters, teacher_BFD)
 
 
 def new_task(loss: SemanticLossConfig, width: int | None, monkeypatch: pytest.MonkeyPatch) -> SemanticTask:
